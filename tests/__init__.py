@@ -1,0 +1,1 @@
+"""Tenfold's tests, grouped in folders by the room they test."""

