@@ -1,0 +1,1 @@
+"""Graphs of kernels, the passes that rewrite them, and the plans that replay them."""
