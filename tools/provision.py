@@ -4,9 +4,9 @@
     python3 tools/provision.py models
     python3 tools/provision.py peers
 
-Standard library only, as nothing is installed yet. A finished step leaves a stamp with a digest of what it was
-made from, and is not repeated while that is the same. A step that fails says what is missing and how to get it,
-and takes away what it had begun. Commands of more than a second show that they are alive.
+Standard library only, as nothing is installed yet. A finished step leaves a stamp with a digest of what
+it was made from, and is not repeated while that is the same. A step that fails says what is missing and
+how to get it, and takes away what it had begun. Commands of more than a second show that they are alive.
 """
 
 from __future__ import annotations
