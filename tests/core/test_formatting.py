@@ -1,4 +1,4 @@
-"""What `format_tensor` prints, beyond the recorded cases: corners of the layout, and properties of all of it."""
+"""What `format_tensor` prints beyond the recorded cases: corners of the layout, properties of all of it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Replays recorded calls of TensorFlow.js and compares what comes back."""
