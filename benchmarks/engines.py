@@ -1,0 +1,139 @@
+"""Engines under comparison: processes driven by one JSON object a line over stdin and stdout.
+
+An engine answers `about`, `load` (a model and the values to feed it), `run` (one inference, timed by the
+engine itself from values in memory to values in memory) and `outputs`. Processes live through all
+rounds, so that rounds of different engines can alternate. `serve` is the engine's side in Python;
+tfjs/engine.mjs is the other one.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an engine says of itself."""
+
+    name: str
+    runtime: str
+    threads: int
+
+
+class EngineProcess:
+    """A running engine; a context manager that ends it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def __enter__(self) -> EngineProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+    def about(self) -> About:
+        """Name, runtime and number of threads."""
+        answer = self._ask("about")
+        return About(answer["name"], answer["runtime"], answer["threads"])
+
+    def load(self, model: Path, input_file: Path, shape: Sequence[int]) -> None:
+        """Load a model.json and the float32 values that it will be fed."""
+        self._ask("load", path=str(model), input=str(input_file), shape=list(shape))
+
+    def run(self) -> float:
+        """Run one inference; milliseconds."""
+        return float(self._ask("run")["milliseconds"])
+
+    def outputs(self) -> list[Values]:
+        """The outputs of the last inference, flat, in the model's order."""
+        return [np.asarray(values, np.float32) for values in self._ask("outputs")["values"]]
+
+    def _ask(self, command: str, **arguments: object) -> Any:
+        pipe_in, pipe_out = self._process.stdin, self._process.stdout
+        if pipe_in is None or pipe_out is None:
+            raise RuntimeError("the engine was started without pipes")
+        pipe_in.write(json.dumps({"command": command, **arguments}) + "\n")
+        pipe_in.flush()
+        line = pipe_out.readline()
+        answer = json.loads(line) if line else {"error": f"ended with exit code {self._process.wait()}"}
+        if "error" in answer:
+            raise RuntimeError(f"{' '.join(self._command)}: {command}: {answer['error']}")
+        return answer
+
+
+class Inference(Protocol):
+    """A loaded model that runs on the values it was loaded with."""
+
+    def __call__(self) -> list[Values]:
+        """Run once, from values in memory to values in memory."""
+
+
+class Engine(Protocol):
+    """The engine's side, in Python."""
+
+    def about(self) -> About:
+        """Name, runtime and number of threads."""
+
+    def load(self, model: Path, values: Values) -> Inference:
+        """A runnable model."""
+
+
+def serve(engine: Engine) -> None:
+    """Answer commands until stdin closes. What a library prints goes to stderr."""
+    replies, sys.stdout = sys.stdout, sys.stderr
+    inference: Inference | None = None
+    outputs: list[Values] = []
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: dict[str, object] = {}
+        match request["command"]:
+            case "about":
+                about = engine.about()
+                answer = {"name": about.name, "runtime": about.runtime, "threads": about.threads}
+            case "load":
+                values = np.fromfile(request["input"], np.float32).reshape(request["shape"])
+                inference = engine.load(Path(request["path"]), values)
+            case "run" if inference is not None:
+                start = perf_counter()
+                outputs = inference()
+                answer = {"milliseconds": (perf_counter() - start) * 1e3}
+            case "outputs":
+                answer = {"values": [values.ravel().tolist() for values in outputs]}
+            case command:
+                answer = {"error": f"{command!r} is not possible now"}
+        print(json.dumps(answer), file=replies, flush=True)
+
+
+def python_runtime() -> str:
+    """Versions of the interpreter and of NumPy."""
+    return f"Python {sys.version.split()[0]}, NumPy {np.__version__}"
+
+
+def blas_threads() -> int:
+    """How many threads NumPy's matrix products use."""
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+
+    return max(
+        (int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"), default=1
+    )
