@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from tests.shared import REPOSITORY
 
-# Places that are this or that machine's business, and addresses that a mirror or a proxy would make wrong. They
+# What is this or that machine's business, and addresses that a mirror would make wrong. The patterns
 # are put together here so that this file does not contain them.
 FORBIDDEN = {
     "the address of a package host": re.compile(
