@@ -1,0 +1,1 @@
+"""The backends: `base` is the contract, each folder beside it an implementation."""

@@ -1,0 +1,19 @@
+"""The cpu backend: NumPy and BLAS. The reference for every other backend, and the readable one."""
+
+from __future__ import annotations
+
+from tenfold.backends.cpu import arrays, convolution, matmul, pooling, resize  # noqa: F401
+from tenfold.backends.cpu.backend import CpuBackend
+from tenfold.core.backends import Availability, register_backend
+
+NAME = "cpu"
+PRIORITY = 1
+
+
+def _probe() -> Availability:
+    import numpy as np
+
+    return Availability(True, f"NumPy {np.__version__}, always there")
+
+
+register_backend(NAME, CpuBackend, PRIORITY, probe=_probe)

@@ -1,0 +1,84 @@
+"""The cpu backend's storage and plans: a storage is a C-contiguous NumPy array that nobody writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tenfold.backends.base import Backend, BackendMemory
+from tenfold.core.dtypes import DType, dtype_of_array
+from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
+from tenfold.core.storage import Shape, Storage
+
+if TYPE_CHECKING:
+    from tenfold.core.kernel import KernelResult, Operand
+    from tenfold.graph.plan import Step
+
+
+class CpuBackend(Backend):
+    """Runs kernels with NumPy, at once and on the calling thread."""
+
+    reads_at_once = True
+
+    def __init__(self) -> None:
+        self._num_data_ids = 0
+
+    def write(self, values: np.ndarray, shape: Shape, dtype: DType) -> Storage:
+        self._num_data_ids += 1
+        return Storage(self, values, shape, dtype, _num_bytes(values))
+
+    def adopt(self, array: np.ndarray) -> Storage:
+        """A storage of a kernel's result."""
+        self._num_data_ids += 1
+        if type(array) is not np.ndarray or not array.flags.c_contiguous:
+            array = np.ascontiguousarray(array).reshape(np.shape(array))
+        return Storage(self, array, array.shape, dtype_of_array(array), _num_bytes(array))
+
+    def read_sync(self, storage: Storage) -> np.ndarray:
+        values: np.ndarray = storage.data
+        return values.reshape(storage.shape)
+
+    async def read(self, storage: Storage) -> np.ndarray:
+        return self.read_sync(storage)
+
+    def dispose_data(self, storage: Storage) -> None:
+        self._num_data_ids -= 1
+        storage.data = None
+
+    def num_data_ids(self) -> int:
+        return self._num_data_ids
+
+    def memory(self) -> BackendMemory:
+        reason = "The reported memory is an upper bound: the allocator may not have returned it to the system."
+        return BackendMemory(unreliable=True, reasons=(reason,))
+
+    def run_step(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult:
+        if not step.epilogue:
+            return self.run(step.kernel, [None if i is None else operands[i] for i in step.inputs], step.attributes)
+        return super().run_step(step, operands)
+
+    def time(self, f: Callable[[], Any]) -> float:
+        milliseconds = 0.0
+
+        def clock(call: KernelCall, proceed: Proceed) -> Outputs:
+            nonlocal milliseconds
+            started = perf_counter()
+            outputs = proceed(call)
+            milliseconds += (perf_counter() - started) * 1000
+            return outputs
+
+        token = INTERCEPTORS.set((*INTERCEPTORS.get(), clock))
+        try:
+            f()
+        finally:
+            INTERCEPTORS.reset(token)
+        return milliseconds
+
+
+def _num_bytes(array: np.ndarray) -> int:
+    if array.dtype.kind == "O":
+        return sum(len(value) for value in array.ravel() if value is not None)
+    return array.nbytes

@@ -1,0 +1,1 @@
+"""From kernel definitions to programs: expressions, and the renderers that turn them into code."""

@@ -1,0 +1,5 @@
+"""The ops, one file a family, each op whole: kernel, gradient and public function stand together."""
+
+from __future__ import annotations
+
+from tenfold.ops import arithmetic, creation, operators, transformations  # noqa: F401
