@@ -1,0 +1,6 @@
+from typing import Any
+
+class TensorMethods:
+    def __getattr__(self, name: str) -> Any: ...
+
+def attach(name: str, function: Any) -> None: ...
