@@ -38,7 +38,10 @@ MINIMUM_PYTHON = (3, 11)
 MAX_UNPACKED_BYTES = 512 * 2**20
 TAIL_LINES = 30
 
-NETWORK_REMEDY = "Is there a network connection, and does a proxy or a mirror need to be set for the client?"
+PIP_REMEDY = (
+    "This needs Python's package index. Is there a network, and does pip need a proxy or a mirror set?"
+)
+NPM_REMEDY = "This needs npm's registry. Is there a network, and does npm need a proxy or a mirror set?"
 
 
 class StepError(Exception):
@@ -76,7 +79,7 @@ def provide_venv(extra: str) -> None:
             "2",
         ]
         target = f"{REPOSITORY}[{extra}]"
-        run(f"installing tenfold[{extra}]", [*pip, "-c", str(CONSTRAINTS), "-e", target], NETWORK_REMEDY)
+        run(f"installing tenfold[{extra}]", [*pip, "-c", str(CONSTRAINTS), "-e", target], PIP_REMEDY)
     except BaseException:
         if is_new:
             shutil.rmtree(VENV, ignore_errors=True)
@@ -100,7 +103,7 @@ def fetch_npm_package(package: NpmPackage) -> Path:
     package.folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=package.folder.parent, prefix=".fetching-") as scratch:
         command = [npm, "pack", "--ignore-scripts", "--json", "--pack-destination", scratch, package.spec]
-        run(f"fetching {package.spec} from npm", command, NETWORK_REMEDY, cwd=Path(scratch))
+        run(f"fetching {package.spec} from npm", command, NPM_REMEDY, cwd=Path(scratch))
         (tarball,) = Path(scratch).glob("*.tgz")
         _check_integrity(tarball, package)
         unpacked = Path(scratch) / "unpacked"
@@ -122,7 +125,7 @@ def provide_peers() -> None:
         run(
             "installing TensorFlow.js for comparison",
             [npm, "ci", "--ignore-scripts"],
-            NETWORK_REMEDY,
+            NPM_REMEDY,
             cwd=PEERS,
         )
     except BaseException:
@@ -148,7 +151,8 @@ def run(label: str, command: Sequence[str], remedy: str, cwd: Path = REPOSITORY)
         if process.stdout is not None:
             tail.extend(line.rstrip() for line in process.stdout if line.strip())
     if process.returncode != 0:
-        raise StepError(f"{label}: exit code {process.returncode}\n" + "\n".join(tail) + f"\n{remedy}")
+        output = "\n".join(f"  {line}" for line in tail)
+        raise StepError(f"{output}\nFailed: {label} (exit code {process.returncode}). {remedy}")
 
 
 @contextmanager
@@ -176,9 +180,8 @@ def shown(label: str, last_line: Callable[[], str] = str) -> Iterator[None]:
     finally:
         finished.set()
         ticker.join()
-        if sys.stdout.isatty():
-            print("\r\x1b[K", end="")
-    print(f"· {label}: {time.monotonic() - start:.1f} s", flush=True)
+        clear = "\r\x1b[K" if sys.stdout.isatty() else ""
+        print(f"{clear}· {label}: {time.monotonic() - start:.1f} s", flush=True)
 
 
 def _unpack(tarball: Path, folder: Path) -> None:
