@@ -1,0 +1,1 @@
+"""Devices: what computes, stores and fetches, each with a small interface that hides the platform."""

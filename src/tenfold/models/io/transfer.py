@@ -1,0 +1,169 @@
+"""The way in and out: from a source of any kind to `ModelArtifacts`, and from these to a target."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from tenfold.devices.host import wait_for
+from tenfold.models.io.artifacts import ModelArtifacts, SaveResult
+from tenfold.models.io.files import FileHandler
+from tenfold.models.io.handlers import (
+    AsyncLoadHandler,
+    AsyncSaveHandler,
+    LoadHandler,
+    LoadOptions,
+    LoadSource,
+    SaveHandler,
+    SaveOptions,
+    SaveTarget,
+    Url,
+)
+from tenfold.models.io.memory import FunctionSaver, MemoryLoader, from_memory
+from tenfold.models.io.routers import get_load_handlers, get_save_handlers
+
+Handler = TypeVar("Handler")
+
+TFHUB_SUFFIX = "model.json?tfjs-format=file"
+
+
+def load_artifacts(source: LoadSource, options: LoadOptions | None = None) -> ModelArtifacts:
+    """Loads a model's topology and weights, and waits for them.
+
+    Args:
+        source: a path, a folder, an address (`file://`, `http://`, `https://`, `npm:package@version/path`, or
+            one that a registered router knows), a list of addresses for such a router, `ModelArtifacts`, an
+            object with TensorFlow.js's names (`modelTopology`, `weightSpecs`, `weightData`), or an object
+            with a `load` method.
+        options: how to load.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FetchError: the server was not reached or did not answer with success.
+        PackageError: an npm package could not be fetched.
+        ModelFormatError: a file of the model is malformed.
+        ValueError: nobody, or more than one, knows the address.
+        RuntimeError: the source is asynchronous and an event loop runs on this thread.
+    """
+    loaded: Any = find_load_handler(source, options).load()
+    if inspect.isawaitable(loaded):
+        loaded = wait_for(loaded, "await load_artifacts_async(...)")
+    return _checked(loaded)
+
+
+async def load_artifacts_async(source: LoadSource, options: LoadOptions | None = None) -> ModelArtifacts:
+    """Loads a model's topology and weights without blocking the event loop; see `load_artifacts`."""
+    handler = find_load_handler(source, options)
+    if isinstance(handler, AsyncLoadHandler):
+        return await handler.load_async()
+    loaded: Any = handler.load()
+    return _checked(await loaded if inspect.isawaitable(loaded) else loaded)
+
+
+def save_artifacts(
+    target: SaveTarget, artifacts: ModelArtifacts, options: SaveOptions | None = None
+) -> SaveResult:
+    """Saves a model's topology and weights, and waits for it.
+
+    Args:
+        target: a folder or the path of a model.json, `file://...`, an address to which the model is sent by
+            HTTP, an address that a registered router knows, an object with a `save` method, or a function.
+        artifacts: the model.
+        options: how to save.
+
+    Returns:
+        What the handler gives: with Tenfold's own, date, sizes and answers.
+
+    Raises:
+        FetchError: the server was not reached or did not answer with success.
+        ValueError: nobody, or more than one, knows the address.
+        RuntimeError: the target is asynchronous and an event loop runs on this thread.
+    """
+    saved = find_save_handler(target, options).save(artifacts)
+    if isinstance(saved, Awaitable):
+        return wait_for(saved, "await save_artifacts_async(...)")
+    return saved
+
+
+async def save_artifacts_async(
+    target: SaveTarget, artifacts: ModelArtifacts, options: SaveOptions | None = None
+) -> SaveResult:
+    """Saves a model's topology and weights without blocking the event loop; see `save_artifacts`."""
+    handler = find_save_handler(target, options)
+    if isinstance(handler, AsyncSaveHandler):
+        return await handler.save_async(artifacts)
+    saved = handler.save(artifacts)
+    return await saved if isinstance(saved, Awaitable) else saved
+
+
+def find_load_handler(source: LoadSource, options: LoadOptions | None = None) -> LoadHandler:
+    """The one handler that loads from a source.
+
+    Raises:
+        ValueError: nobody, or more than one, knows the address.
+        TypeError: this is nothing to load a model from.
+    """
+    chosen = options or LoadOptions()
+    if isinstance(source, ModelArtifacts):
+        return MemoryLoader(source)
+    if isinstance(source, Mapping):
+        return from_memory(source)
+    if isinstance(source, LoadHandler):
+        return source
+    if isinstance(source, os.PathLike):
+        return FileHandler(source, chosen)
+    url = _check_address(source, "load a model from")
+    if chosen.from_tfhub and isinstance(url, str):
+        url = f"{url.removesuffix('/')}/{TFHUB_SUFFIX}"
+    return _only(get_load_handlers(url, chosen), url, "load")
+
+
+def find_save_handler(target: SaveTarget, options: SaveOptions | None = None) -> SaveHandler:
+    """The one handler that saves to a target.
+
+    Raises:
+        ValueError: nobody, or more than one, knows the address.
+        TypeError: this is nothing to save a model to.
+    """
+    if isinstance(target, SaveHandler):
+        return target
+    if isinstance(target, os.PathLike):
+        return FileHandler(target)
+    if callable(target):
+        return FunctionSaver(target)
+    url = _check_address(target, "save a model to")
+    return _only(get_save_handlers(url, options), url, "save")
+
+
+def _check_address(given: object, purpose: str) -> Url:
+    if isinstance(given, str):
+        if not given:
+            raise ValueError(f"The address to {purpose} is empty.")
+        return given
+    if isinstance(given, Sequence) and given and all(isinstance(url, str) for url in given):
+        return list(given)
+    raise TypeError(
+        f"Cannot {purpose} {given!r}: give a path, an address or an object with the method for it."
+    )
+
+
+def _only(handlers: Sequence[Handler], url: Url, verb: str) -> Handler:
+    if len(handlers) == 1:
+        return handlers[0]
+    if handlers:
+        raise ValueError(f"{len(handlers)} handlers want to {verb} {url!r}; one must be left.")
+    known = "paths, file://, http://, https://" + (" and npm:" if verb == "load" else "")
+    raise ValueError(
+        f"Nobody knows how to {verb} {url!r}: known are {known}, and what register_{verb}_router adds."
+    )
+
+
+def _checked(loaded: object) -> ModelArtifacts:
+    """What a handler gave; one written for TensorFlow.js's names may give a plain object."""
+    if isinstance(loaded, ModelArtifacts):
+        return loaded
+    if isinstance(loaded, Mapping):
+        return from_memory(loaded).load()
+    raise TypeError(f"A load handler must give ModelArtifacts, not {type(loaded).__name__}.")
