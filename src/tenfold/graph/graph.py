@@ -76,7 +76,8 @@ class Graph:
         nodes: by name, each after those that it reads.
         inputs: names of the `Placeholder` nodes, in order.
         outputs: the results, in order.
-        constants: the values of the `Const` nodes, by node name.
+        constants: the values of the `Const` nodes, by node name; kept (see `tf.keep`), so that no scope
+            disposes them.
     """
 
     nodes: Mapping[str, Node]

@@ -1,26 +1,29 @@
 """Host ops: what a graph calls that is not a kernel.
 
 A host op is a function on tensors and host values (`tensor_lists`) that runs in Python: shapes, tensor arrays
-and lists, hash tables, and whatever is put in by `register_host_op`, such as compositions of public ops and a
-user's own ops. Numbers that decide what happens (an index, a size, an element's shape) are attributes, whether
-the model states them or another node computes them (`Node.dynamic`); tensors and lists are inputs.
+and lists, hash tables, and whatever is put in by `register_host_op`, such as compositions of public ops.
+Numbers that decide what happens (an index, a size, an element's shape) are attributes, whether the model
+states them or another node computes them (`Node.dynamic`); tensors and lists are inputs.
 
-A host op cuts a plan in two. `fold` avoids that where the result follows from shapes alone.
+A host op cuts a plan in two. `fold` avoids that where the result follows from shapes alone, `lower` where a
+kernel does the same once they are known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from tenfold.core.engine import run_kernel
 from tenfold.graph import tensor_lists
 from tenfold.graph.tensor_lists import HashTable, TensorArray, TensorList, Value, partial_shape
 
 if TYPE_CHECKING:
     from tenfold.core.kernel import Attributes, TensorSpec
+    from tenfold.core.storage import Shape
 
 
 @dataclass(slots=True)
@@ -30,9 +33,10 @@ class Resources:
     hash_tables: dict[str, HashTable] = field(default_factory=dict)
 
 
-HostResult = Union[Value, Sequence[Value]]
+HostResult = Value | Sequence[Value]
 HostFunction = Callable[[Sequence[Any], "Attributes", Resources], HostResult]
 FoldRule = Callable[[Sequence["TensorSpec | None"], "Attributes"], "Sequence[np.ndarray] | None"]
+LowerRule = Callable[[Sequence["TensorSpec"], "Attributes"], "tuple[str, Attributes]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,14 @@ class HostOp:
             takes any number.
         attributes: names of the attributes it understands.
         fold: gives the outputs from the inputs' specs (None where not known), or None if they do not follow.
+        lower: gives the kernel, and its attributes, that does the same to inputs of known specs.
     """
 
     function: HostFunction
     inputs: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     fold: FoldRule | None = None
+    lower: LowerRule | None = None
 
 
 _host_ops: dict[str, HostOp] = {}
@@ -81,13 +87,16 @@ F = TypeVar("F", bound=HostFunction)
 
 
 def _host_op(
-    *names: str, inputs: str = "", attributes: str = "", fold: FoldRule | None = None
+    *names: str,
+    inputs: str = "",
+    attributes: str = "",
+    fold: FoldRule | None = None,
+    lower: LowerRule | None = None,
 ) -> Callable[[F], F]:
     def register(function: F) -> F:
+        host_op = HostOp(function, tuple(inputs.split()), tuple(attributes.split()), fold, lower)
         for name in names:
-            register_host_op(
-                name, HostOp(function, tuple(inputs.split()), tuple(attributes.split()), fold)
-            )
+            register_host_op(name, host_op)
         return function
 
     return register
@@ -162,6 +171,59 @@ def _rank(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -
 @_host_op("NoOp", inputs="*x", fold=lambda specs, attributes: ())
 def _no_op(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> Sequence[Value]:
     return ()
+
+
+def expanded_shape(shape: Shape, axis: int) -> Shape:
+    """`shape` with a length of one inserted at `axis`, which may count from the end."""
+    rank = len(shape) + 1
+    if not -rank <= axis < rank:
+        raise ValueError(f"ExpandDims: the axis {axis} of {list(shape)} is not in [{-rank}, {rank}).")
+    axis %= rank
+    return (*shape[:axis], 1, *shape[axis:])
+
+
+def squeezed_shape(shape: Shape, axis: Sequence[int] | None) -> Shape:
+    """`shape` without the lengths of one at `axis`, or without all of them if it is None or empty."""
+    if not axis:
+        return tuple(n for n in shape if n != 1)
+    rank = len(shape)
+    for a in axis:
+        if not -rank <= a < rank or shape[a] != 1:
+            raise ValueError(f"Squeeze: the axis {a} of the shape {list(shape)} does not have length 1.")
+    dropped = {a % rank for a in axis}
+    return tuple(n for i, n in enumerate(shape) if i not in dropped)
+
+
+def _lower_expand_dims(specs: Sequence[TensorSpec], attributes: Attributes) -> tuple[str, Attributes]:
+    (axis,) = _integers(attributes["axis"])
+    return "Reshape", {"shape": expanded_shape(specs[0].shape, axis)}
+
+
+def _lower_squeeze(specs: Sequence[TensorSpec], attributes: Attributes) -> tuple[str, Attributes]:
+    axis = attributes.get("axis")
+    return "Reshape", {"shape": squeezed_shape(specs[0].shape, None if axis is None else _integers(axis))}
+
+
+@_host_op("ExpandDims", inputs="x", attributes="axis", lower=_lower_expand_dims)
+def _expand_dims(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> HostResult:
+    return _reshaped(inputs, attributes, _lower_expand_dims)
+
+
+@_host_op("Squeeze", inputs="x", attributes="axis", lower=_lower_squeeze)
+def _squeeze(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> HostResult:
+    return _reshaped(inputs, attributes, _lower_squeeze)
+
+
+def _reshaped(inputs: Sequence[Any], attributes: Attributes, lower: LowerRule) -> HostResult:
+    name, lowered = lower([inputs[0]], attributes)
+    result: HostResult = run_kernel(name, (inputs[0],), lowered)
+    return result
+
+
+@_host_op("Custom", inputs="*x", attributes="function")
+def _custom(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> HostResult:
+    result: HostResult = attributes["function"](list(inputs))
+    return result
 
 
 # --- tensor arrays (TensorFlow 1) --------------------------------------------------------------------------
@@ -253,9 +315,7 @@ def _list_empty(inputs: Sequence[Any], attributes: Attributes, resources: Resour
 @_host_op("TensorListFromTensor", inputs="tensor", attributes="element_shape element_dtype")
 def _list_from_tensor(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> Value:
     tensor = inputs[0]
-    shape = tensor_lists.merge_shapes(
-        _element_shape(attributes), tensor.shape[1:], "TensorListFromTensor"
-    )
+    shape = tensor_lists.merge_shapes(_element_shape(attributes), tensor.shape[1:], "TensorListFromTensor")
     return TensorList(tensor_lists.unstack(tensor), shape, tensor.dtype)
 
 

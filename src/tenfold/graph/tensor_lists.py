@@ -1,15 +1,15 @@
 """Host values: what nodes of a graph pass around besides tensors.
 
 TensorFlow's tensor arrays and tensor lists are lists of tensor handles on the host, hash tables are
-dictionaries. No kernel sees them; `host_ops` has the ops that do. A list is a value and never changes: writing
-to it gives a new one. An array is a resource, changed in place; its flow output is the array itself, so that
-the order of writes and reads follows from the data.
+dictionaries. No kernel sees them; `host_ops` has the ops that do. A list is a value and never changes:
+writing to it gives a new one. An array is a resource, changed in place; its flow output is the array itself,
+so that the order of writes and reads follows from the data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tenfold.core.dtypes import DType
     from tenfold.core.storage import Shape
 
-PartialShape = Union[tuple[int, ...], None]
+PartialShape = tuple[int, ...] | None
 """A shape with -1 for lengths that are not known; None if not even the rank is."""
 
 
@@ -30,7 +30,7 @@ class HostValue:
     __slots__ = ()
 
 
-Value = Union[Tensor, HostValue]
+Value = Tensor | HostValue
 
 
 def partial_shape(given: object) -> PartialShape:
@@ -70,9 +70,7 @@ class TensorList(HostValue):
 
     __slots__ = ("dtype", "element_shape", "tensors")
 
-    def __init__(
-        self, tensors: Sequence[Tensor | None], element_shape: PartialShape, dtype: DType
-    ) -> None:
+    def __init__(self, tensors: Sequence[Tensor | None], element_shape: PartialShape, dtype: DType) -> None:
         self.tensors = tuple(tensors)
         self.element_shape = element_shape
         self.dtype = dtype
@@ -123,9 +121,7 @@ class TensorList(HostValue):
         if size < 0:
             raise ValueError(f"TensorListResize: the size {size} is negative.")
         tensors = self.tensors[:size]
-        return TensorList(
-            (*tensors, *[None] * (size - len(tensors))), self.element_shape, self.dtype
-        )
+        return TensorList((*tensors, *[None] * (size - len(tensors))), self.element_shape, self.dtype)
 
     def stacked(self, element_shape: PartialShape = None, count: int = -1) -> Tensor:
         """All elements as one tensor with a new first axis."""
@@ -185,7 +181,16 @@ class TensorArray(HostValue):
         same_shapes: whether all elements must have the shape of the first.
     """
 
-    __slots__ = ("_cleared", "_tensors", "clear_after_read", "dtype", "dynamic", "element_shape", "name", "same_shapes")
+    __slots__ = (
+        "_cleared",
+        "_tensors",
+        "clear_after_read",
+        "dtype",
+        "dynamic",
+        "element_shape",
+        "name",
+        "same_shapes",
+    )
 
     def __init__(
         self,
@@ -343,9 +348,7 @@ def stack(tensors: Sequence[Tensor]) -> Tensor:
     first = tensors[0]
     for tensor in tensors:
         if tensor.shape != first.shape:
-            raise ValueError(
-                f"Cannot stack tensors of shapes {list(first.shape)} and {list(tensor.shape)}."
-            )
+            raise ValueError(f"Cannot stack tensors of shapes {list(first.shape)} and {list(tensor.shape)}.")
     return _tensor(run_kernel("Pack", tuple(tensors), {"axis": 0}))
 
 
