@@ -190,7 +190,7 @@ def run_steps(backend: Backend, plan: Plan, inputs: Sequence[Operand]) -> list[O
                 storage, held[number], values[number] = held[number], None, None
                 if storage is not None:
                     storage.release()
-        outputs = [values[number] for number in plan.outputs]
+        outputs = [operand for operand in (values[number] for number in plan.outputs) if operand is not None]
         for output in outputs:
             output.storage.hold()
         return outputs

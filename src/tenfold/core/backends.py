@@ -191,17 +191,20 @@ class Backends:
                 "Make sure to `await tf.ready()` before calling other functions."
             )
         for entry in self._ranked():
-            pending = self.set(entry.name)
-            if not pending.done:
-                self._choice += 1
-                self._pending, self._chosen_name = None, None
-                del pending
+            try:
+                made = self.instances.get(entry.name) or entry.factory()
+            except Exception as error:
+                _warn_failure(entry.name, error)
+                continue
+            if inspect.isawaitable(made):
+                _abandon(made)
                 raise BackendError(
                     f"The highest priority backend {entry.name!r} has not yet been initialized. "
                     "Make sure to `await tf.ready()` before calling other functions."
                 )
-            if self.active is not None:
-                return self.active
+            best = self.instances.get(entry.name) or self._adopt(entry.name, made)
+            self._activate(best)
+            return best
         raise BackendError(f"No backend could be initialised. {self._names()}")
 
     def current_name(self) -> str:

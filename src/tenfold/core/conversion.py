@@ -161,7 +161,7 @@ def check_shape(shape: Any, where: str) -> Shape:
         ValueError: if an entry is negative or no integer.
     """
     if isinstance(shape, numbers.Integral) or isinstance(shape, (str, bytes)):
-        raise TypeError(f"{where}: the shape must be a list of lengths, got {shape!r}; write [{shape}].")
+        raise TypeError(f"{where}: the shape must be a list of lengths, got {shape!r}; write [{shape!r}].")
     try:
         lengths = tuple(shape)
     except TypeError:
@@ -226,9 +226,9 @@ def cast_array(source: np.ndarray, dtype: DType) -> np.ndarray:
 
 def _string_array(values: Any, where: str) -> np.ndarray:
     if isinstance(values, (str, bytes)) or values is None:
-        array = np.empty((), object)
-        array[()] = _encoded(values, where)
-        return array
+        single: np.ndarray = np.empty((), object)
+        single[()] = _encoded(values, where)
+        return single
     if isinstance(values, np.ndarray):
         shape, flat = values.shape, [v for v in values.ravel().tolist()]
     else:

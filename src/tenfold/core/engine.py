@@ -26,6 +26,7 @@ from tenfold.core.kernel import (
     Attributes,
     KernelFunction,
     TensorInfo,
+    as_infos,
     find_kernel_definition,
     on_change,
 )
@@ -241,7 +242,7 @@ def _run_checked(
     """Run a kernel and raise if it allocated more on the backend than it returns (test mode)."""
     before = backend.num_data_ids()
     result = function(inputs, attributes, backend)
-    infos = (result,) if type(result) is TensorInfo else result
+    infos = as_infos(result)
     given = {id(tensor.storage) for tensor in inputs if tensor is not None}
     new = {id(info.storage) for info in infos} - given
     leaked = backend.num_data_ids() - before - len(new)

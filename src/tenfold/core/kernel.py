@@ -64,7 +64,7 @@ class KernelFunction(Protocol):
 InferFunction = Callable[[Sequence[Any], Attributes], Specs]
 """`infer(specs, attributes)`: the specs of a kernel's outputs from those of its inputs, running nothing."""
 
-GradientFunction = Callable[["Tensor | list[Tensor]", "list[Tensor]", Attributes], Any]
+GradientFunction = Callable[[Any, "list[Tensor]", Attributes], Any]
 """`gradient(dy, saved, attributes)`: one entry per input of the kernel, in order: a function of no arguments
 that makes the gradient, or None where there is none to give. A mapping by input name serves as well."""
 

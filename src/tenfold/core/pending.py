@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -22,7 +25,7 @@ class Pending(Generic[T]):
         True
     """
 
-    __slots__ = ("_awaitable", "_error", "_finished", "_on_finish", "_value")
+    __slots__ = ("_awaitable", "_error", "_finished", "_on_finish", "_task", "_value")
 
     def __init__(self, awaitable: Awaitable[T], on_finish: Callable[[], None] | None = None) -> None:
         """Wrap `awaitable`, which starts at once where an event loop is running."""
@@ -31,17 +34,18 @@ class Pending(Generic[T]):
         self._finished = False
         self._on_finish = on_finish
         self._awaitable: Awaitable[T] | None = awaitable
+        self._task: asyncio.Future[None] | None = None
         if event_loop_is_running():
             import asyncio
 
-            self._awaitable = asyncio.ensure_future(self._run(awaitable))
+            self._task = asyncio.ensure_future(self._run(awaitable))
 
     @classmethod
     def resolved(cls, value: T) -> Pending[T]:
         """A result that is there already."""
         pending = cls.__new__(cls)
         pending._value, pending._error, pending._finished = value, None, True
-        pending._awaitable, pending._on_finish = None, None
+        pending._awaitable, pending._task, pending._on_finish = None, None, None
         return pending
 
     @classmethod
@@ -91,15 +95,14 @@ class Pending(Generic[T]):
         if not self._finished:
             self._finish()
             close = getattr(self._awaitable, "close", None)
-            if close is not None:
+            if close is not None and self._task is None:
                 close()
 
     async def _wait(self) -> T:
-        if not self._finished and self._awaitable is not None:
-            if hasattr(self._awaitable, "add_done_callback"):
-                await self._awaitable
-            else:
-                await self._run(self._awaitable)
+        if self._task is not None:
+            await self._task
+        elif not self._finished and self._awaitable is not None:
+            await self._run(self._awaitable)
         return self._get()
 
     async def _run(self, awaitable: Awaitable[T]) -> None:

@@ -270,7 +270,7 @@ class Tensor(TensorMethods):
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
             raise TypeError("Cannot iterate over a scalar tensor.")
-        return (self[i] for i in range(self.shape[0]))
+        return iter(self.unstack())
 
     def __bool__(self) -> bool:
         return bool(self._only_value("bool"))

@@ -535,4 +535,4 @@ def add_n(tensors: Sequence[TensorLike]) -> Tensor:
                 f"add_n: all tensors must have one shape, but tensors[{number}] has {list(tensor.shape)}, the first "
                 f"{list(first.shape)}."
             )
-    return ENGINE.run_kernel(ADD_N.name, converted)  # type: ignore[no-any-return]
+    return ENGINE.run_kernel(ADD_N.name, converted)

@@ -37,4 +37,4 @@ def sum_to_shape(gradient: Tensor, shape: Shape) -> Tensor:
     ]
     if axes:
         gradient = ENGINE.run_kernel("Sum", (gradient,), {"axis": tuple(axes), "keep_dims": False})
-    return ENGINE.run_kernel("Reshape", (gradient,), {"shape": shape})  # type: ignore[no-any-return]
+    return ENGINE.run_kernel("Reshape", (gradient,), {"shape": shape})

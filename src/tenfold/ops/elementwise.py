@@ -58,7 +58,7 @@ def elementwise_kernel(
 def unary(kernel: Kernel, op: str, x: TensorLike, attributes: Attributes = NO_ATTRIBUTES) -> Tensor:
     """Run a kernel of one numeric tensor."""
     tensor = x if isinstance(x, Tensor) and x.dtype != "string" else convert_to_tensor(x, "x", op)
-    return ENGINE.run_kernel(kernel.name, (tensor,), attributes)  # type: ignore[no-any-return]
+    return ENGINE.run_kernel(kernel.name, (tensor,), attributes)
 
 
 def float_unary(kernel: Kernel, op: str, x: TensorLike, attributes: Attributes = NO_ATTRIBUTES) -> Tensor:
@@ -66,7 +66,7 @@ def float_unary(kernel: Kernel, op: str, x: TensorLike, attributes: Attributes =
     tensor = convert_to_tensor(x, "x", op)
     if tensor.dtype in ("int32", "bool"):
         tensor = ENGINE.run_kernel("Cast", (tensor,), {"dtype": "float32"})
-    return ENGINE.run_kernel(kernel.name, (tensor,), attributes)  # type: ignore[no-any-return]
+    return ENGINE.run_kernel(kernel.name, (tensor,), attributes)
 
 
 def binary(kernel: Kernel, op: str, a: TensorLike, b: TensorLike, *, floats: bool = False) -> Tensor:
@@ -84,7 +84,7 @@ def binary(kernel: Kernel, op: str, a: TensorLike, b: TensorLike, *, floats: boo
         a, b = cast_to(a, "float32"), cast_to(b, "float32")
     if a.shape != b.shape:
         check_broadcast(op, a, b)
-    return ENGINE.run_kernel(kernel.name, (a, b))  # type: ignore[no-any-return]
+    return ENGINE.run_kernel(kernel.name, (a, b))
 
 
 def arithmetic(
@@ -106,7 +106,7 @@ def arithmetic(
         check_broadcast(op, a, b)
     if for_int32 is not None and dtype == "int32":
         kernel = for_int32
-    return ENGINE.run_kernel(kernel.name, (a, b))  # type: ignore[no-any-return]
+    return ENGINE.run_kernel(kernel.name, (a, b))
 
 
 def match_types(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
