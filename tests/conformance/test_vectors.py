@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.conformance.comparison import assert_agrees, assert_same_spec, tolerance_of
@@ -26,7 +27,7 @@ from tests.conformance.vectors import (
 )
 
 
-def tensor(values: object, dtype: str = "float32", **more: object) -> TensorValue:
+def tensor(values: npt.ArrayLike, dtype: str = "float32", **more: object) -> TensorValue:
     record = {"shape": list(np.shape(values)), "dtype": dtype, "data": np.ravel(values).tolist(), **more}
     value = decode({"$t": record})
     assert isinstance(value, TensorValue)
