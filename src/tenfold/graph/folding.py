@@ -1,7 +1,7 @@
 """Folding into weights: arithmetic with constants after a convolution or product, and padding before one.
 
-`(conv(x, w) * a + b) * c` is `conv(x, w * a * c) + b * c`: what remains is one bias. New weights are computed in
-double precision and rounded once.
+`(conv(x, w) * a + b) * c` is `conv(x, w * a * c) + b * c`: what remains is one bias. New weights are computed
+in double precision and rounded once.
 """
 
 from __future__ import annotations
@@ -179,10 +179,11 @@ def _channel_shape(node: Node, spec: TensorSpec) -> tuple[int, ...]:
 def _scaled(node: Node, weights: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Weights with the output channel `c` multiplied by `scale[c]`."""
     if node.op == "DepthwiseConv2dNative":
-        return weights * scale.reshape(weights.shape[2:])
-    if node.op == "BatchMatMul" and node.attributes.get("transpose_b"):
-        return weights * scale[:, None]
-    return weights * scale
+        scale = scale.reshape(weights.shape[2:])
+    elif node.op == "BatchMatMul" and node.attributes.get("transpose_b"):
+        scale = scale[:, None]
+    scaled: np.ndarray = weights * scale
+    return scaled
 
 
 # --- padding -----------------------------------------------------------------------------------------------

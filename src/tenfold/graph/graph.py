@@ -11,8 +11,8 @@ What the ops that are not kernels mean:
   even the rank is unknown). A dtype of `resource` stands for a host value such as a hash table.
 * `If` reads its predicate as the first input and passes all the others, by position, to the inputs of the
   graph in `attributes["then"]` or `attributes["else"]`; the results of that graph are its outputs.
-* `While` passes its inputs, by position, to the inputs of the graphs in `attributes["cond"]` (one scalar bool)
-  and `attributes["body"]`, which returns as many values as it takes; captured values pass through unchanged.
+* `While` passes its inputs, by position, to the inputs of the graphs in `attributes["cond"]` (one scalar
+  bool) and `attributes["body"]`, which returns as many values as it takes; captured ones pass unchanged.
 * Every other name that no kernel has is a host op (see `host_ops`). Values may be tensors or host values
   (tensor lists, tensor arrays, hash tables). `Custom` calls `attributes["function"]` (what a user gave to
   `register_op`, wrapped) with the list of the input values and takes its result, one value or a sequence.

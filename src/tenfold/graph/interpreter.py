@@ -56,7 +56,7 @@ def interpret(
 
 
 def own_handles(values: Sequence[Value], others: Sequence[Value]) -> list[Value]:
-    """The values, with new handles for tensors that occur twice, among `others` or are kept (as constants are).
+    """The values, with new handles for tensors that occur twice, are among `others` or kept (like constants).
 
     So whoever receives them can dispose each one.
     """
@@ -280,7 +280,7 @@ def call_node(
 
 def as_values(result: Value | Sequence[Value]) -> Sequence[Value]:
     """A node's result as a sequence with one value for each output."""
-    return result if isinstance(result, (list, tuple)) else (result,)  # type: ignore[return-value]
+    return result if isinstance(result, (list, tuple)) else (result,)
 
 
 def add_note_once(error: Exception, node: Node) -> None:

@@ -1,4 +1,4 @@
-"""Making a plan: fuse elementwise nodes into what they follow, number the values, see when each is done with."""
+"""Making a plan: fuse elementwise nodes into what they follow, number the values, see when each is done."""
 
 from __future__ import annotations
 

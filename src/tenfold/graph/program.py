@@ -4,10 +4,10 @@ A run finds the *form* for the specs of its inputs, the wanted outputs and the a
 the graph is specialised and simplified, and its kernel nodes of known shape become one compiled plan. What
 cannot be planned cuts the graph: control flow, host ops, kernels whose output shape depends on values. These
 run after the plan, one by one, and what needs their results is a program of its own, whose inputs' specs are
-known by then. So a graph without cuts is one plan, and any other a chain of plans with single nodes between.
+known by then. So a graph without cuts is one plan, any other a chain of plans with single nodes between.
 
-Shapes that come from values may differ from run to run. Later parts of the chain, and the bodies of loops, are
-therefore patient: they run op by op when they first see specs, and are compiled when they see them again.
+Shapes that come from values may differ from run to run. Later parts of the chain, and the bodies of loops,
+are therefore patient: they run op by op when they first see specs, and compile when they see them again.
 
 While anybody watches kernels (tape, trace, profile, debug mode), programs run op by op.
 """
@@ -106,7 +106,7 @@ class Program:
             observe: called with every node that has run and its results; the graph then runs op by op.
 
         Returns:
-            One value for each output; tensors are handles of their own, over values that no later run changes.
+            One value for each output; tensors are handles of their own, whose values no later run changes.
 
         Raises:
             ValueError: if an input that is needed was not given, an output does not exist, or an input does
@@ -362,7 +362,7 @@ def partition(given: SpecialisedGraph) -> Parts:
             later.add(node.name)
         elif _plannable(node, given) and not sources & cut_names:
             planned.add(node.name)
-        elif is_plain_kernel(node) and sources & cut_names:
+        elif _waits_for_specs(node) and sources & cut_names:
             later.add(node.name)
         else:
             cuts.append(node)
@@ -375,6 +375,13 @@ def is_plain_kernel(node: Node) -> bool:
     kernel = find_kernel_definition(node.op)
     known_op = kernel is not None and find_host_op(node.op) is None
     return known_op and not node.dynamic and not (kernel is not None and kernel.data_dependent)
+
+
+def _waits_for_specs(node: Node) -> bool:
+    """Whether knowing the specs of a node's inputs would make it plannable, or a constant."""
+    host_op = find_host_op(node.op)
+    follows = host_op is not None and (host_op.fold is not None or host_op.lower is not None)
+    return is_plain_kernel(node) or (follows and not node.dynamic)
 
 
 def _plannable(node: Node, given: SpecialisedGraph) -> bool:

@@ -1,8 +1,8 @@
 """Specialising: what a graph becomes once the shapes and dtypes of its inputs are known.
 
-Shapes are inferred by the kernels' own rules, attributes that other nodes compute become known where those are
-constant, and so on until nothing more follows: constants are folded, branches whose condition is known are put
-in place, host ops that need shapes only turn into constants or kernels.
+Shapes are inferred by the kernels' own rules, attributes that other nodes compute become known where those
+are constant, and so on until nothing more follows: constants are folded, branches whose condition is known
+are put in place, host ops that need shapes only turn into constants or kernels.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class _Specialiser:
         self.pending.extendleft(reversed(nodes))
 
     def _with_bound_constants(self, node: Node, graphs: tuple[str, ...], offset: int) -> Node:
-        """Put constants that a loop or branch captures inside its sub-graphs, where more can follow from them.
+        """Put constants that a loop or branch captures inside its sub-graphs, where more follows from them.
 
         Of a loop these are the variables that its body hands on unchanged.
         """
