@@ -6,7 +6,19 @@ import pytest
 
 import tenfold as tf
 
-BINARY = ["add", "sub", "mul", "div", "div_no_nan", "floor_div", "mod", "maximum", "minimum", "squared_difference", "atan2"]
+BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "div_no_nan",
+    "floor_div",
+    "mod",
+    "maximum",
+    "minimum",
+    "squared_difference",
+    "atan2",
+]
 
 
 @pytest.mark.parametrize("name", BINARY)

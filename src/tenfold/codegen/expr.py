@@ -12,29 +12,72 @@ tensors, and op families import it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Union
+from typing import Any, Final
 
-Number = Union[bool, int, float]
+Number = bool | int | float
 
 # Scalar functions by name, with the rule for the dtype of their result: that of the arguments ("same"), "bool", or
 # for "real" that of the arguments, float32 for complex ones.
 FUNCTIONS: Final[dict[str, str]] = {
     **dict.fromkeys(
-        (
-            "add subtract multiply divide floor_divide remainder power maximum minimum negative sign "
-            "exp expm1 log log1p sqrt reciprocal sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh "
-            "arcsinh arccosh arctanh floor ceil rint select bitwise_and"
-        ).split(),
+        [
+            "add",
+            "subtract",
+            "multiply",
+            "divide",
+            "floor_divide",
+            "remainder",
+            "power",
+            "maximum",
+            "minimum",
+            "negative",
+            "sign",
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "sqrt",
+            "reciprocal",
+            "sin",
+            "cos",
+            "tan",
+            "arcsin",
+            "arccos",
+            "arctan",
+            "arctan2",
+            "sinh",
+            "cosh",
+            "tanh",
+            "arcsinh",
+            "arccosh",
+            "arctanh",
+            "floor",
+            "ceil",
+            "rint",
+            "select",
+            "bitwise_and",
+        ],
         "same",
     ),
     **dict.fromkeys(
-        (
-            "less less_equal greater greater_equal equal not_equal logical_and logical_or logical_not logical_xor "
-            "isnan isinf isfinite"
-        ).split(),
+        [
+            "less",
+            "less_equal",
+            "greater",
+            "greater_equal",
+            "equal",
+            "not_equal",
+            "logical_and",
+            "logical_or",
+            "logical_not",
+            "logical_xor",
+            "isnan",
+            "isinf",
+            "isfinite",
+        ],
         "bool",
     ),
-    **dict.fromkeys("absolute real imag".split(), "real"),
+    **dict.fromkeys(["absolute", "real", "imag"], "real"),
 }
 
 
@@ -104,7 +147,7 @@ class Expr:
         return call("greater_equal", self, other)
 
 
-Operand = Union[Expr, Number]
+Operand = Expr | Number
 Definition = Callable[..., Expr]
 
 

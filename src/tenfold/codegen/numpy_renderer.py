@@ -16,12 +16,56 @@ ArrayFunction = Callable[..., np.ndarray]
 
 _UFUNCS: dict[str, Any] = {
     name: getattr(np, name)
-    for name in (
-        "add subtract multiply divide floor_divide remainder maximum minimum negative sign exp expm1 log log1p sqrt "
-        "reciprocal sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh floor ceil rint "
-        "less less_equal greater greater_equal equal not_equal logical_and logical_or logical_not logical_xor isnan "
-        "isinf isfinite bitwise_and absolute power"
-    ).split()
+    for name in [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "floor_divide",
+        "remainder",
+        "maximum",
+        "minimum",
+        "negative",
+        "sign",
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "sqrt",
+        "reciprocal",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arctan2",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+        "floor",
+        "ceil",
+        "rint",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "equal",
+        "not_equal",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "logical_xor",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "bitwise_and",
+        "absolute",
+        "power",
+    ]
 }
 
 
@@ -204,5 +248,3 @@ _SPECIAL: dict[str, Any] = {
 
 def _special_name(expr: Expr) -> str:
     return expr.function if expr.function in _ALWAYS_SPECIAL else f"int_{expr.function}"
-
-

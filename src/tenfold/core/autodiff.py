@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tenfold.core.conversion import convert_to_tensor
 from tenfold.core.dtypes import is_floating
@@ -116,9 +116,7 @@ def _tape_input(tensor: Tensor) -> TapeInput:
 def _to_save(gradient: Gradient, call: KernelCall, outputs: Sequence[Tensor]) -> list[Tensor]:
     if gradient.save_all_inputs:
         if call.named:
-            raise ValueError(
-                f"The gradient of {call.name} saves all inputs, which needs them as a list, not by name."
-            )
+            raise ValueError(f"The gradient of {call.name} saves all inputs, which needs them as a list, not by name.")
         saved = [tensor for tensor in call.inputs if tensor is not None]
     else:
         kernel = find_kernel_definition(call.name)
@@ -425,9 +423,7 @@ def variable_grads(f: Callable[[], Tensor], var_list: Sequence[Variable] | None 
             "Cannot find a connection between any variable and the result of the loss function y=f(x). Please "
             "make sure the operations that use variables are inside the function f passed to minimize()."
         )
-    by_name: dict[str, Tensor | None] = {
-        v.name: g for v, g in zip(trainable, found, strict=True) if g is not None
-    }
+    by_name: dict[str, Tensor | None] = {v.name: g for v, g in zip(trainable, found, strict=True) if g is not None}
     if explicit:
         by_name.update({v.name: None for v in wanted if not v.trainable})
     return ValueAndGrads(value, by_name)

@@ -11,7 +11,7 @@ import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tenfold.core.errors import BackendError
 from tenfold.core.kernel import get_kernels_for_backend
@@ -20,7 +20,7 @@ from tenfold.core.pending import Pending
 if TYPE_CHECKING:
     from tenfold.backends.base import Backend
 
-BackendFactory = Callable[[], Union["Backend", Awaitable["Backend"]]]
+BackendFactory: TypeAlias = "Callable[[], Backend | Awaitable[Backend]]"
 
 
 class Availability(NamedTuple):
@@ -101,9 +101,7 @@ class Backends:
         made = entry.factory()
         if inspect.isawaitable(made):
             _abandon(made)
-            raise BackendError(
-                f"The backend {name!r} initialises asynchronously: `await set_backend({name!r})` first."
-            )
+            raise BackendError(f"The backend {name!r} initialises asynchronously: `await set_backend({name!r})` first.")
         return self._adopt(name, made)
 
     # -- choosing -----------------------------------------------------------------------------------------
@@ -131,9 +129,7 @@ class Backends:
         self._pending = Pending(self._finish(name, made, self._choice, before))
         return self._pending
 
-    async def _finish(
-        self, name: str, made: Awaitable[Backend], choice: int, before: Backend | None
-    ) -> bool:
+    async def _finish(self, name: str, made: Awaitable[Backend], choice: int, before: Backend | None) -> bool:
         try:
             instance = await made
         except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,16 @@ from tenfold.core.environment import ENV
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
 
-TensorLike = Union[Tensor, np.ndarray, bool, int, float, complex, str, bytes, Sequence[Any]]
+TensorLike = Tensor | np.ndarray | bool | int | float | complex | str | bytes | Sequence[Any]
 """A tensor, or what `tf.tensor` makes one of: numbers, text, nested lists of them, arrays, buffers."""
 
-_KIND_TO_DTYPE = {"b": "bool", "i": "int32", "u": "int32", "f": "float32", "c": "complex64", "O": "string", "U": "string", "S": "string"}
+_KIND_TO_DTYPE = {
+    **{"b": "bool", "i": "int32", "u": "int32", "f": "float32", "c": "complex64"},
+    **dict.fromkeys("OUS", "string"),
+}
 
 
-def convert_to_tensor(
-    value: Any, argument: str, op: str, dtype: str | None = "numeric"
-) -> Tensor:
+def convert_to_tensor(value: Any, argument: str, op: str, dtype: str | None = "numeric") -> Tensor:
     """The tensor that an argument of an op stands for; a tensor passes through as the same object.
 
     Args:
@@ -59,18 +60,14 @@ def convert_to_tensor(
     return make_tensor(value, None, wanted, f"{op}: argument '{argument}'")
 
 
-def convert_to_tensor_array(
-    values: Any, argument: str, op: str, dtype: str | None = "numeric"
-) -> list[Tensor]:
+def convert_to_tensor_array(values: Any, argument: str, op: str, dtype: str | None = "numeric") -> list[Tensor]:
     """The tensors that a list argument of an op stands for.
 
     Raises:
         TypeError: if it is no list or tuple, or an element cannot become a tensor.
     """
     if not isinstance(values, (list, tuple)):
-        raise TypeError(
-            f"{op}: argument '{argument}' must be a list of tensors, got {type(values).__name__}."
-        )
+        raise TypeError(f"{op}: argument '{argument}' must be a list of tensors, got {type(values).__name__}.")
     return [convert_to_tensor(v, f"{argument}[{i}]", op, dtype) for i, v in enumerate(values)]
 
 
@@ -126,10 +123,7 @@ def make_tensor(values: Any, shape: Sequence[int] | None, dtype: DType | None, w
         shape = check_shape(shape, where)
     if isinstance(values, Tensor):
         values = values.bytes_sync() if values.dtype == "string" else values.numpy()
-    if dtype == "string":
-        array = _string_array(values, where)
-    else:
-        array = _numeric_array(values, dtype, where)
+    array = _string_array(values, where) if dtype == "string" else _numeric_array(values, dtype, where)
     if shape is None:
         shape = array.shape
     elif array.size != _size(shape):
@@ -160,7 +154,7 @@ def check_shape(shape: Any, where: str) -> Shape:
         TypeError: if it is not a sequence.
         ValueError: if an entry is negative or no integer.
     """
-    if isinstance(shape, numbers.Integral) or isinstance(shape, (str, bytes)):
+    if isinstance(shape, (numbers.Integral, str, bytes)):
         raise TypeError(f"{where}: the shape must be a list of lengths, got {shape!r}; write [{shape!r}].")
     try:
         lengths = tuple(shape)
@@ -169,9 +163,7 @@ def check_shape(shape: Any, where: str) -> Shape:
     for length in lengths:
         whole = isinstance(length, numbers.Real) and float(length).is_integer()
         if not whole or isinstance(length, bool) or length < 0:
-            raise ValueError(
-                f"{where}: a shape holds non-negative integers, got {length!r} in {list(lengths)}."
-            )
+            raise ValueError(f"{where}: a shape holds non-negative integers, got {length!r} in {list(lengths)}.")
     return tuple(int(length) for length in lengths)
 
 
@@ -194,6 +186,7 @@ def _numeric_array(values: Any, dtype: DType, where: str) -> np.ndarray:
 
 def _array_of_objects(values: Any, where: str) -> np.ndarray:
     """Nested lists that hold tensors or whole arrays."""
+
     def plain(item: Any) -> Any:
         if isinstance(item, (list, tuple)):
             return [plain(each) for each in item]
@@ -220,8 +213,8 @@ def cast_array(source: np.ndarray, dtype: DType) -> np.ndarray:
             return np.asarray(source != 0, order="C")
         if dtype == "int32" and source.dtype.kind == "f":
             whole = np.nan_to_num(np.trunc(source), nan=0.0, posinf=0.0, neginf=0.0)
-            return np.ascontiguousarray(whole.astype(np.int64).astype(np.int32))
-        return np.ascontiguousarray(source).astype(target)
+            return whole.astype(np.int64, order="C").astype(np.int32)
+        return source.astype(target, order="C")
 
 
 def _string_array(values: Any, where: str) -> np.ndarray:
@@ -304,4 +297,3 @@ def _size(shape: Shape) -> int:
 
 def _wrong_dtype(argument: str, op: str, wanted: str, given: str) -> TypeError:
     return TypeError(f"{op}: argument '{argument}' must be {wanted}, but got a {given} tensor or tensor-like.")
-

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from tenfold.core.tensor import Tensor, _unreachable_saved, release_unreachable,
 if TYPE_CHECKING:
     from tenfold.backends.base import Backend
 
-Outputs = Union[Tensor, list[Tensor]]
+Outputs = Tensor | list[Tensor]
 
 
 class KernelCall(NamedTuple):
@@ -89,8 +89,15 @@ class Engine:
         self._backend: Backend | None = None
         self._functions: dict[str, KernelFunction] = {}
         self._debug: Interceptor | None = None
+        self._watched = False
         BACKENDS.on_change(self._forget)
         on_change(self._functions.clear)
+        ENV.on_change(self._read_modes)
+        self._read_modes()
+
+    def _read_modes(self) -> None:
+        """Whether a mode wants to see every kernel; kept because every op asks."""
+        self._watched = ENV.is_true("DEBUG") or ENV.is_true("IS_TEST")
 
     def _forget(self) -> None:
         self._backend = BACKENDS.active
@@ -101,7 +108,7 @@ class Engine:
     def run_kernel(
         self,
         name: str,
-        inputs: Sequence[Tensor | None] | Mapping[str, Tensor | None],
+        inputs: Sequence[Tensor | None] | dict[str, Tensor | None],
         attributes: Attributes = NO_ATTRIBUTES,
     ) -> Any:
         """Run a kernel on the active backend.
@@ -117,10 +124,10 @@ class Engine:
         Raises:
             KernelNotFoundError: if the active backend does not have the kernel.
         """
-        named = isinstance(inputs, Mapping)
-        ordered: Sequence[Tensor | None] = _in_order(name, inputs) if isinstance(inputs, Mapping) else inputs
+        named = isinstance(inputs, dict)
+        ordered: Sequence[Tensor | None] = _in_order(name, inputs) if isinstance(inputs, dict) else inputs
         interceptors = INTERCEPTORS.get()
-        if interceptors or ENV.is_true("DEBUG"):
+        if interceptors or self._watched:
             return self._intercepted(KernelCall(name, tuple(ordered), attributes, named), interceptors)
         return self._execute(name, ordered, attributes)
 
@@ -156,7 +163,7 @@ class Engine:
         function = self._functions.get(name)
         if function is None:
             function = self._functions[name] = backend.kernel_function(name)
-        if ENV.is_true("IS_TEST"):
+        if self._watched and ENV.is_true("IS_TEST"):
             result = _run_checked(name, function, inputs, attributes, backend)
         else:
             result = function(inputs, attributes, backend)
@@ -224,7 +231,7 @@ class Engine:
         ENV.reset()
 
 
-def _in_order(name: str, inputs: Mapping[str, Tensor | None]) -> list[Tensor | None]:
+def _in_order(name: str, inputs: dict[str, Tensor | None]) -> list[Tensor | None]:
     kernel = find_kernel_definition(name)
     if kernel is None or not kernel.inputs or kernel.inputs[-1].startswith("*"):
         return list(inputs.values())
@@ -263,7 +270,7 @@ def engine() -> Engine:
 
 def run_kernel(
     name: str,
-    inputs: Sequence[Tensor | None] | Mapping[str, Tensor | None],
+    inputs: Sequence[Tensor | None] | dict[str, Tensor | None],
     attributes: Attributes = NO_ATTRIBUTES,
 ) -> Any:
     """Run a kernel on the active backend; see `Engine.run_kernel`."""

@@ -11,10 +11,9 @@ import inspect
 import os
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import Union
 
-FlagValue = Union[bool, int, float, str]
-FlagProbe = Callable[[], Union[FlagValue, Awaitable[FlagValue]]]
+FlagValue = bool | int | float | str
+FlagProbe = Callable[[], FlagValue | Awaitable[FlagValue]]
 SetHook = Callable[[FlagValue], None]
 
 OVERRIDE_VARIABLE = "TENFOLD_FLAGS"
@@ -44,6 +43,7 @@ class Environment:
         self._values: dict[str, FlagValue] = {}
         self._overrides: dict[str, FlagValue] = {}
         self._given: set[str] = set()
+        self._listeners: list[Callable[[], None]] = []
         self._read_overrides()
 
     # -- registering --------------------------------------------------------------------------------------
@@ -76,9 +76,7 @@ class Environment:
         if inspect.isawaitable(value):
             if inspect.iscoroutine(value):
                 value.close()
-            raise RuntimeError(
-                f"The flag {name} is evaluated asynchronously: use `await env().get_async({name!r})`."
-            )
+            raise RuntimeError(f"The flag {name} is evaluated asynchronously: use `await env().get_async({name!r})`.")
         self._values[name] = value
         return value
 
@@ -149,6 +147,11 @@ class Environment:
         self._given.clear()
         for name, value in values.items():
             self.set(name, value)
+        self._changed()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever flags have been set or reset, so that it can keep what it asks for often."""
+        self._listeners.append(listener)
 
     def forget(self, name: str) -> None:
         """Drop a value that was evaluated, so that the next `get` evaluates it again; set values stay."""
@@ -163,6 +166,7 @@ class Environment:
         for name in self._flags:
             if name in self._overrides:
                 self._apply(name, self._overrides[name])
+        self._changed()
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -172,6 +176,11 @@ class Environment:
         hook = self._flags[name].set_hook
         if hook is not None:
             hook(value)
+        self._changed()
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _evaluate(self, name: str) -> FlagValue | Awaitable[FlagValue]:
         flag = self._flags.get(name)

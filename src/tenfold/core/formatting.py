@@ -25,9 +25,7 @@ _POSITIONAL = (1e-6, 1e21)
 """Between these magnitudes JavaScript writes a number without an exponent."""
 
 
-def format_tensor(
-    values: np.ndarray | Sequence[Any], shape: Sequence[int], dtype: DType, verbose: bool = False
-) -> str:
+def format_tensor(values: np.ndarray | Sequence[Any], shape: Sequence[int], dtype: DType, verbose: bool = False) -> str:
     """The text of a tensor, exactly as TensorFlow.js's `Tensor.toString` gives it.
 
     Args:

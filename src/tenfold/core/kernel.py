@@ -8,7 +8,7 @@ is the one registry of both; it knows neither ops nor backends.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from tenfold.core.errors import GradientNotFoundError, KernelNotFoundError
 
@@ -37,11 +37,11 @@ class TensorInfo(NamedTuple):
     dtype: DType
 
 
-Operand = Union["Tensor", TensorInfo]
+Operand: TypeAlias = "Tensor | TensorInfo"
 """What a kernel receives: something with `storage`, `shape` and `dtype`."""
 
-KernelResult = Union[TensorInfo, Sequence[TensorInfo]]
-Specs = Union[TensorSpec, Sequence[TensorSpec]]
+KernelResult = TensorInfo | Sequence[TensorInfo]
+Specs = TensorSpec | Sequence[TensorSpec]
 
 
 def as_infos(result: KernelResult) -> Sequence[TensorInfo]:
@@ -56,9 +56,7 @@ class KernelFunction(Protocol):
     live on `backend`. The result's storages belong to `backend` and are new, or are those of an input.
     """
 
-    def __call__(
-        self, inputs: Sequence[Any], attributes: Attributes, backend: Any, /
-    ) -> KernelResult: ...
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes, backend: Any, /) -> KernelResult: ...
 
 
 InferFunction = Callable[[Sequence[Any], Attributes], Specs]
@@ -257,9 +255,7 @@ def unregister_kernel(kernel_name: str, backend_name: str) -> None:
         KernelNotFoundError: if there is none.
     """
     if (kernel_name, backend_name) not in _implementations:
-        raise KernelNotFoundError(
-            f"The kernel {kernel_name!r} for the backend {backend_name!r} is not registered."
-        )
+        raise KernelNotFoundError(f"The kernel {kernel_name!r} for the backend {backend_name!r} is not registered.")
     del _implementations[kernel_name, backend_name]
     _changed()
 

@@ -75,9 +75,7 @@ class ProfileInfo:
             added = sum(kernel.bytes_added for kernel in calls)
             rows.append((name, str(len(calls)), f"{total:.3f}", str(added)))
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in (1, 2, 3))]) for row in rows
-        ]
+        lines = ["  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in (1, 2, 3))]) for row in rows]
         lines.append(f"new tensors {self.new_tensors}, new bytes {self.new_bytes}, peak bytes {self.peak_bytes}")
         return "\n".join(lines)
 
@@ -250,5 +248,3 @@ def time(f: Callable[[], Any]) -> TimingInfo:
 def as_list(outputs: Outputs) -> list[Tensor]:
     """A kernel's outputs as a list."""
     return [outputs] if isinstance(outputs, Tensor) else list(outputs)
-
-

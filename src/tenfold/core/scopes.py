@@ -150,9 +150,7 @@ def tidy(name_or_function: Any = "", function: Any = None) -> Any:
                 f"{type(name_or_function).__name__} {name_or_function!r}."
             )
         if not callable(function):
-            raise TypeError(
-                f"tidy(name, function): expected a function, got {type(function).__name__} {function!r}."
-            )
+            raise TypeError(f"tidy(name, function): expected a function, got {type(function).__name__} {function!r}.")
         return _run(name_or_function, function, function)
     if isinstance(name_or_function, str):
         return Tidy(name_or_function)

@@ -302,9 +302,7 @@ class Tensor(TensorMethods):
     __hash__ = object.__hash__
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(
-            "Tensors cannot be pickled: they live on a backend. Send `t.numpy()` and make a tensor again."
-        )
+        raise TypeError("Tensors cannot be pickled: they live on a backend. Send `t.numpy()` and make a tensor again.")
 
 
 class SavedTensor(Tensor):

@@ -108,9 +108,7 @@ def conv2d_info(
             f"{'multiplier' if depthwise else 'out_channels'}]; given shape {tuple(filter_shape)}."
         )
     filter_height, filter_width, filter_in, filter_out = filter_shape
-    info = _window_info(
-        x_shape, (filter_height, filter_width), strides, dilations, pad, data_format, dim_rounding_mode
-    )
+    info = _window_info(x_shape, (filter_height, filter_width), strides, dilations, pad, data_format, dim_rounding_mode)
     channels = info.in_channels
     if depthwise:
         if channels != filter_in:
@@ -239,8 +237,7 @@ def _explicit(pad: Pad, first_axis: int) -> tuple[tuple[int, int], tuple[int, in
         sides = ((pad, pad), (pad, pad))
     elif isinstance(pad, str) or len(pad) != 4 or any(len(sides) != 2 for sides in pad):
         raise ValueError(
-            f"pad must be 'same', 'valid', a whole number, or four pairs [before, after], one per axis; "
-            f"given {pad!r}."
+            f"pad must be 'same', 'valid', a whole number, or four pairs [before, after], one per axis; given {pad!r}."
         )
     else:
         (top, bottom), (left, right) = pad[first_axis], pad[first_axis + 1]

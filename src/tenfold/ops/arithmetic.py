@@ -183,8 +183,8 @@ DIV_NO_NAN = elementwise_kernel(
     gradient=lambda dy, saved, _: _for_both(
         saved[0],
         saved[1],
-        lambda: div_no_nan(dy, saved[1]),
-        lambda: div_no_nan(dy.mul(saved[0]), saved[1].square()).neg(),
+        lambda: dy.div_no_nan(saved[1]),
+        lambda: dy.mul(saved[0]).div_no_nan(saved[1].square()).neg(),
     ),
     saves=("a", "b"),
 )
@@ -325,7 +325,7 @@ def pow(base: TensorLike, exp: TensorLike) -> Tensor:
         >>> tf.pow([2, 3], 2).array_sync()
         [4.0, 9.0]
     """
-    return arithmetic(POW, "pow", base, exp)
+    return arithmetic(POW, "pow", base, exp, names=("base", "exp"))
 
 
 # --- maximum, minimum, squared_difference, atan2 -----------------------------------------------------------
@@ -528,7 +528,8 @@ def add_n(tensors: Sequence[TensorLike]) -> Tensor:
     for number, tensor in enumerate(converted):
         if tensor.dtype != first.dtype:
             raise ValueError(
-                f"add_n: all tensors must have one dtype, but tensors[{number}] is {tensor.dtype}, the first {first.dtype}."
+                f"add_n: all tensors must have one dtype, but tensors[{number}] is {tensor.dtype}, the first "
+                f"{first.dtype}."
             )
         if tensor.shape != first.shape:
             raise ValueError(

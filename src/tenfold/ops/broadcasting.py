@@ -31,9 +31,7 @@ def sum_to_shape(gradient: Tensor, shape: Shape) -> Tensor:
         return gradient
     lead = gradient.rank - len(shape)
     axes = [
-        axis
-        for axis in range(gradient.rank)
-        if axis < lead or (shape[axis - lead] == 1 and gradient.shape[axis] != 1)
+        axis for axis in range(gradient.rank) if axis < lead or (shape[axis - lead] == 1 and gradient.shape[axis] != 1)
     ]
     if axes:
         gradient = ENGINE.run_kernel("Sum", (gradient,), {"axis": tuple(axes), "keep_dims": False})

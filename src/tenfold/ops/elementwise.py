@@ -88,13 +88,19 @@ def binary(kernel: Kernel, op: str, a: TensorLike, b: TensorLike, *, floats: boo
 
 
 def arithmetic(
-    kernel: Kernel, op: str, a: TensorLike, b: TensorLike, *, for_int32: Kernel | None = None
+    kernel: Kernel,
+    op: str,
+    a: TensorLike,
+    b: TensorLike,
+    *,
+    names: tuple[str, str] = ("a", "b"),
+    for_int32: Kernel | None = None,
 ) -> Tensor:
     """Like `binary`, with bools as int32, and another kernel for int32 if there is one."""
     if not isinstance(a, Tensor) or a.dtype == "string":
-        a = convert_to_tensor(a, "a", op)
+        a = convert_to_tensor(a, names[0], op)
     if not isinstance(b, Tensor) or b.dtype == "string":
-        b = convert_to_tensor(b, "b", op)
+        b = convert_to_tensor(b, names[1], op)
     dtype = a.dtype
     if dtype != b.dtype:
         a, b = match_types(a, b)

@@ -33,8 +33,10 @@ class CpuBackend(Backend):
     def adopt(self, array: np.ndarray) -> Storage:
         """A storage of a kernel's result."""
         self._num_data_ids += 1
-        if type(array) is not np.ndarray or not array.flags.c_contiguous:
-            array = np.ascontiguousarray(array).reshape(np.shape(array))
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)
+        elif not array.flags.c_contiguous:
+            array = np.ascontiguousarray(array)
         return Storage(self, array, array.shape, dtype_of_array(array), _num_bytes(array))
 
     def read_sync(self, storage: Storage) -> np.ndarray:
