@@ -1,0 +1,27 @@
+"""Pictures."""
+
+from __future__ import annotations
+
+from tenfold.models.attr_values import array_ints, attr_bool, attr_float, attr_word
+from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
+
+_RESIZING = (
+    Attribute("align_corners", attr_bool, default=False),
+    Attribute("half_pixel_centers", attr_bool, default=False),
+)
+_SIZE = InputAttribute("size", 1, array_ints)
+
+ROWS = (
+    Row("ResizeBilinear", "ResizeBilinear", (0,), _RESIZING, (_SIZE,)),
+    Row("ResizeNearestNeighbor", "ResizeNearestNeighbor", (0,), _RESIZING, (_SIZE,)),
+    Row(
+        "CropAndResize",
+        "CropAndResize",
+        (0, 1, 2),
+        (
+            Attribute("method", attr_word, default="bilinear"),
+            Attribute("extrapolation_value", attr_float, default=0.0),
+        ),
+        (InputAttribute("crop_size", 3, array_ints),),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Reductions over axes."""
+
+from __future__ import annotations
+
+from tenfold.models.attr_values import array_int, array_ints, attr_bool
+from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
+
+_KEEP_DIMS = Attribute("keep_dims", attr_bool, default=False)
+_CUMULATIVE = (
+    Attribute("exclusive", attr_bool, default=False),
+    Attribute("reverse", attr_bool, default=False),
+)
+
+ROWS = (
+    *(
+        Row(op, op, (0,), (_KEEP_DIMS,), (InputAttribute("axis", 1, array_ints),))
+        for op in ("All", "Any", "Mean", "Min", "Prod", "Sum")
+    ),
+    Row("Max", "Max", (0,), (_KEEP_DIMS,), (InputAttribute("reduction_indices", 1, array_ints),)),
+    *(Row(op, op, (0,), (), (InputAttribute("axis", 1, array_int),)) for op in ("ArgMax", "ArgMin")),
+    *(
+        Row(op, op, (0,), _CUMULATIVE, (InputAttribute("axis", 1, array_int),))
+        for op in ("Cumsum", "Cumprod")
+    ),
+)

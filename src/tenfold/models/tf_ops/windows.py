@@ -1,0 +1,61 @@
+"""The attributes of windows that slide over a picture: strides, dilations, sizes and padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tenfold.models.attr_values import attr_data_format, attr_ints, attr_word
+from tenfold.models.tf_ops.row import REQUIRED, Attribute
+
+if TYPE_CHECKING:
+    from tenfold.models.lowering import Emitter
+    from tenfold.models.node_def import NodeDef
+
+DATA_FORMAT = Attribute("data_format", attr_data_format, default="NHWC")
+_PADDING = Attribute("padding", attr_word)
+_EXPLICIT = Attribute("explicit_paddings", attr_ints, default=())
+
+
+def convolution_attributes(node: NodeDef, emit: Emitter) -> dict[str, Any]:
+    """What the kernels of convolutions take."""
+    data_format = emit.attribute(node, DATA_FORMAT)
+    return {
+        "strides": spatial(node, emit, "strides", data_format),
+        "pad": padding(node, emit),
+        "data_format": data_format,
+        "dilations": spatial(node, emit, "dilations", data_format, (1, 1, 1, 1)),
+        "dim_rounding_mode": None,
+    }
+
+
+def spatial(
+    node: NodeDef, emit: Emitter, name: str, data_format: str, default: Any = REQUIRED
+) -> tuple[int, int]:
+    """The entries for height and width of an attribute with one entry per axis."""
+    values = emit.attribute(node, Attribute(name, attr_ints, default=default))
+    if len(values) != 4:
+        raise emit.error(node, f"attribute {name!r}: must have 4 entries, got {list(values)}")
+    first = 1 if data_format == "NHWC" else 2
+    height, width = values[first : first + 2]
+    others = (values[0], values[3] if data_format == "NHWC" else values[1])
+    if others != (1, 1) or height < 1 or width < 1:
+        raise emit.error(
+            node,
+            f"attribute {name!r}: must be positive, and 1 for batch and channels, got {list(values)}",
+        )
+    return height, width
+
+
+def padding(node: NodeDef, emit: Emitter) -> str | tuple[tuple[int, int], ...]:
+    """`same`, `valid`, or pairs (before, after) for the four axes in the order of the data format."""
+    kind = emit.attribute(node, _PADDING)
+    if kind in ("same", "valid"):
+        return str(kind)
+    if kind != "explicit":
+        raise emit.error(node, f"attribute 'padding': must be SAME, VALID or EXPLICIT, got {kind!r}")
+    values = emit.attribute(node, _EXPLICIT)
+    if len(values) != 8 or any(value < 0 for value in values):
+        raise emit.error(
+            node, f"attribute 'explicit_paddings': must be 8 numbers of 0 or more, got {list(values)}"
+        )
+    return tuple((values[i], values[i + 1]) for i in range(0, 8, 2))
