@@ -1,0 +1,237 @@
+"""Writes what follows from the registry of ops: the package's exports, its namespaces and the typed method stubs.
+
+    python -m tools.generate            write the files
+    python -m tools.generate --check    exit 1, naming them, if they are not up to date
+"""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import importlib
+import inspect
+import re
+import sys
+import types
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tenfold.core.op import OpEntry, public_ops
+from tenfold.core.tensor_methods import TensorMethods
+
+PACKAGE = Path(__file__).resolve().parent.parent / "src" / "tenfold"
+
+# What the package exports besides ops, module by module.
+EXPORTS: dict[str, str] = {
+    "core.autodiff": "custom_grad grad grads value_and_grad value_and_grads variable_grads",
+    "core.backends": "Availability backend backend_scope find_backend find_backend_factory get_backend ready "
+    "register_backend registered_backends remove_backend set_backend",
+    "core.buffer": "TensorBuffer buffer",
+    "core.containers": "get_tensors_in_container",
+    "core.dtypes": "sum_out_type upcast_type",
+    "core.engine": "Engine MemoryInfo engine memory run_kernel",
+    "core.environment": "ENV Environment deprecation_warn disable_deprecation_warnings enable_debug_mode "
+    "enable_prod_mode env",
+    "core.errors": "BackendError DisposedError GradientNotFoundError KernelNotFoundError ModelFormatError "
+    "TenfoldError UnsupportedOpError",
+    "core.kernel": "TensorInfo TensorSpec copy_registered_kernels get_gradient get_kernel get_kernels_for_backend "
+    "register_gradient register_kernel unregister_gradient unregister_kernel",
+    "core.pending": "Pending",
+    "core.profiler": "profile time",
+    "core.scopes": "dispose keep tidy",
+    "core.tensor": "Tensor",
+    "core.variables": "Variable dispose_variables variable",
+}
+
+NOTE = "Written by `python -m tools.generate`; do not edit."
+
+
+def write_or_check(files: dict[Path, str], check: bool) -> int:
+    """Write the files, or name those that differ."""
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    if check:
+        for path in stale:
+            print(f"{path.relative_to(PACKAGE.parent.parent)} is not up to date: run python -m tools.generate")
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(files[path])
+        print(f"wrote {path.relative_to(PACKAGE.parent.parent)}")
+    return 0
+
+
+# --- exports -----------------------------------------------------------------------------------------------
+
+
+def package_init(ops: Iterable[OpEntry]) -> str:
+    """The text of the package's `__init__.py`."""
+    by_module: dict[str, set[str]] = {f"tenfold.{m}": set(names.split()) for m, names in EXPORTS.items()}
+    namespaces: set[str] = set()
+    for entry in ops:
+        if entry.namespace:
+            namespaces.add(entry.namespace)
+        else:
+            by_module.setdefault(entry.function.__module__, set()).add(entry.name)
+    everything = sorted({name for names in by_module.values() for name in names} | namespaces | {"__version__"})
+    lines = [
+        '"""Tenfold: TensorFlow.js\'s platform, in Python.',
+        "",
+        "    import tenfold as tf",
+        "",
+        "One tensor, autodiff and model API over interchangeable backends; see the README for how a tensor flows.",
+        NOTE,
+        '"""',
+        "",
+        "import tenfold.backends.cpu",
+        *(f"from tenfold.api import {name}" for name in sorted(namespaces)),
+        *(_import(module, names) for module, names in sorted(by_module.items())),
+        "",
+        '__version__ = "0.1.0"',
+        "",
+        "__all__ = [",
+        *(f'    "{name}",' for name in everything),
+        "]",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _import(module: str, names: Iterable[str]) -> str:
+    inside = "".join(f"    {_import_name(module, name)},\n" for name in sorted(names))
+    return f"from {module} import (\n{inside})"
+
+
+def _import_name(module: str, name: str) -> str:
+    """A name as it is called in its module: an op may carry an underscore there (`slice_`)."""
+    if hasattr(importlib.import_module(module), name) and not hasattr(builtins, name):
+        return name
+    return name if hasattr(importlib.import_module(module), name) else f"{name}_ as {name}"
+
+
+def namespace_files(ops: Iterable[OpEntry]) -> dict[Path, str]:
+    """The modules behind `tf.image` and its like."""
+    grouped: dict[str, list[OpEntry]] = {}
+    for entry in ops:
+        if entry.namespace:
+            grouped.setdefault(entry.namespace, []).append(entry)
+    files = {PACKAGE / "api" / "__init__.py": f'"""The namespaces of the public API. {NOTE}"""\n'}
+    for namespace, entries in grouped.items():
+        by_module: dict[str, set[str]] = {}
+        for entry in entries:
+            by_module.setdefault(entry.function.__module__, set()).add(entry.name)
+        names = sorted(entry.name for entry in entries)
+        files[PACKAGE / "api" / f"{namespace}.py"] = "\n".join(
+            [
+                f'"""`tf.{namespace}`. {NOTE}"""',
+                "",
+                *(_import(module, found) for module, found in sorted(by_module.items())),
+                "",
+                "__all__ = [",
+                *(f'    "{name}",' for name in names),
+                "]",
+                "",
+            ]
+        )
+    return files
+
+
+# --- method stubs ------------------------------------------------------------------------------------------
+
+
+def method_stubs(ops: Iterable[OpEntry]) -> str:
+    """The text of `core/tensor_methods.pyi`."""
+    imports: dict[str, set[str]] = {"typing": {"Any"}}
+    methods: dict[str, str] = {}
+    for entry in ops:
+        for name in entry.methods:
+            methods[name] = _method(name, entry.function, imports)
+    for name in vars(TensorMethods):
+        if name not in methods and callable(getattr(TensorMethods, name)) and _is_attached(name):
+            methods[name] = _operator(name)
+    lines = [
+        f"# {NOTE}",
+        *(f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(imports.items())),
+        "",
+        "class TensorMethods:",
+        *(f"    {methods[name]}" for name in sorted(methods)),
+        "",
+        "def attach(name: str, function: Any) -> None: ...",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _is_attached(name: str) -> bool:
+    function = vars(TensorMethods)[name]
+    return str(getattr(function, "__module__", "")).startswith("tenfold.ops")
+
+
+def _operator(name: str) -> str:
+    override = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+    if len(inspect.signature(vars(TensorMethods)[name]).parameters) == 1:
+        return f"def {name}(self) -> Tensor: ..."
+    other = "key: Any" if name == "__getitem__" else "other: object" if override else "other: Any"
+    return f"def {name}(self, {other}) -> Tensor: ...{override}"
+
+
+def _method(name: str, function: Callable[..., Any], imports: dict[str, set[str]]) -> str:
+    signature = inspect.signature(function)
+    first, *rest = signature.parameters.values()
+    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *rest]
+    text = ["self"]
+    keyword_only = False
+    for parameter in parameters[1:]:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not keyword_only:
+            text.append("*")
+            keyword_only = True
+        star = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else ""
+        default = "" if parameter.default is inspect.Parameter.empty else " = ..."
+        text.append(f"{star}{parameter.name}: {_annotation(parameter.annotation, function, imports)}{default}")
+    result = _annotation(signature.return_annotation, function, imports)
+    return f"def {name}({', '.join(text)}) -> {result}: ..."
+
+
+def _annotation(annotation: Any, function: Callable[..., Any], imports: dict[str, set[str]]) -> str:
+    """An annotation as it is written in the function's module; notes the imports that it needs."""
+    text = str(annotation)
+    unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", text)
+    for name in set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", unquoted)):
+        if hasattr(builtins, name) or name == "None":
+            continue
+        value = inspect.unwrap(function).__globals__.get(name)
+        if value is None:
+            raise SystemExit(f"{function.__module__}.{function.__name__}: the annotation {name} is not importable there")
+        imports.setdefault(_home(name, value, function), set()).add(name)
+    return text
+
+
+def _home(name: str, value: Any, function: Callable[..., Any]) -> str:
+    """The module to import a name from: where it is defined, or for aliases the module that uses it."""
+    module = getattr(value, "__module__", None)
+    if module == "numpy" or name == "np":
+        raise SystemExit(f"{function.__name__}: annotate with TensorLike rather than with NumPy's types")
+    if module in ("typing", "collections.abc") or (module or "").startswith("tenfold."):
+        defined = getattr(importlib.import_module(str(module)), name, None)
+        if defined is value:
+            return str(module)
+    return function.__module__
+
+
+def main() -> int:
+    """Write or check the files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not up to date")
+    options = parser.parse_args()
+    # Not through the package's own __init__, which may be what is out of date.
+    package = types.ModuleType("tenfold")
+    package.__path__ = [str(PACKAGE)]
+    sys.modules["tenfold"] = package
+    importlib.import_module("tenfold.ops")
+    ops = list(public_ops().values())
+    files = {PACKAGE / "__init__.py": package_init(ops), PACKAGE / "core" / "tensor_methods.pyi": method_stubs(ops)}
+    return write_or_check(files | namespace_files(ops), options.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
