@@ -108,8 +108,7 @@ def conv2d_info(
             f"{'multiplier' if depthwise else 'out_channels'}]; given shape {tuple(filter_shape)}."
         )
     filter_height, filter_width, filter_in, filter_out = filter_shape
-    info = _window_info(x_shape, (filter_height, filter_width), strides, dilations, pad, data_format, dim_rounding_mode)
-    channels = info.in_channels
+    channels = _channels(x_shape, data_format)
     if depthwise:
         if channels != filter_in:
             raise ValueError(
@@ -117,15 +116,20 @@ def conv2d_info(
                 f"{tuple(x_shape)} ({data_format}) has {channels}, the filter of shape "
                 f"{tuple(filter_shape)} has {filter_in}."
             )
-        return info._replace(out_channels=channels * filter_out, multiplier=filter_out)
-    groups = 1 if channels == filter_in else channels // filter_in if filter_in else 0
-    if groups * filter_in != channels or (groups > 1 and filter_out % groups):
-        raise ValueError(
-            f"x of shape {tuple(x_shape)} ({data_format}) has {channels} channels, which do not fit a filter "
-            f"of shape {tuple(filter_shape)} [height, width, in_channels, out_channels]: they must be "
-            f"in_channels, or k times it where k divides out_channels."
-        )
-    return info._replace(out_channels=filter_out, groups=groups)
+        out_channels, multiplier, groups = channels * filter_out, filter_out, 1
+    else:
+        groups = 1 if channels == filter_in else channels // filter_in if filter_in else 0
+        if groups * filter_in != channels or (groups > 1 and filter_out % groups):
+            raise ValueError(
+                f"x of shape {tuple(x_shape)} ({data_format}) has {channels} channels, which do not fit a "
+                f"filter of shape {tuple(filter_shape)} [height, width, in_channels, out_channels]: they must "
+                f"be in_channels, or k times it where k divides out_channels."
+            )
+        out_channels, multiplier = filter_out, 1
+    rows, columns = _both_axes(
+        x_shape, (filter_height, filter_width), strides, dilations, pad, data_format, dim_rounding_mode
+    )
+    return _info(x_shape[0], channels, rows, columns, out_channels, data_format, multiplier, groups)
 
 
 def pool2d_info(
@@ -142,80 +146,96 @@ def pool2d_info(
     Raises:
         ValueError: if an argument is out of range, or a window is larger than the padded input.
     """
+    channels = _channels(x_shape, data_format)
     size = _pair("filter_size", filter_size)
-    return _window_info(x_shape, size, strides, dilations, pad, data_format, dim_rounding_mode)
+    rows, columns = _both_axes(x_shape, size, strides, dilations, pad, data_format, dim_rounding_mode)
+    return _info(x_shape[0], channels, rows, columns, channels, data_format, 1, 1)
 
 
-def _window_info(
+class _Axis(NamedTuple):
+    """Windows along one axis; `before` and `after` are how far they reach over the input."""
+
+    size: int
+    out: int
+    window: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+
+
+def _info(
+    batch: int,
+    channels: int,
+    rows: _Axis,
+    columns: _Axis,
+    out_channels: int,
+    data_format: str,
+    multiplier: int,
+    groups: int,
+) -> ConvInfo:
+    return ConvInfo(
+        batch, rows.size, columns.size, channels, rows.out, columns.out, out_channels, rows.window, columns.window,
+        rows.stride, columns.stride, rows.dilation, columns.dilation, rows.before, rows.after, columns.before,
+        columns.after, data_format, multiplier, groups,
+    )  # fmt: skip
+
+
+def _channels(x_shape: Sequence[int], data_format: str) -> int:
+    if len(x_shape) != 4:
+        raise ValueError(f"Sliding windows need x of rank 4, batch included; given shape {tuple(x_shape)}.")
+    if data_format not in _DATA_FORMATS:
+        raise ValueError(f"data_format must be one of {', '.join(_DATA_FORMATS)}; given {data_format!r}.")
+    return x_shape[3] if data_format == "NHWC" else x_shape[1]
+
+
+def _both_axes(
     x_shape: Sequence[int],
-    size: tuple[int, int],
+    window: tuple[int, int],
     strides: Pair,
     dilations: Pair,
     pad: Pad,
     data_format: str,
     rounding: str | None,
-) -> ConvInfo:
-    if len(x_shape) != 4:
-        raise ValueError(f"Sliding windows need x of rank 4, batch included; given shape {tuple(x_shape)}.")
-    if data_format == "NHWC":
-        batch, height, width, channels = x_shape
-        first_axis = 1
-    elif data_format == "NCHW":
-        batch, channels, height, width = x_shape
-        first_axis = 2
-    else:
-        raise ValueError(f"data_format must be one of {', '.join(_DATA_FORMATS)}; given {data_format!r}.")
+) -> tuple[_Axis, _Axis]:
+    first = 1 if data_format == "NHWC" else 2
     stride_height, stride_width = _pair("strides", strides)
     dilation_height, dilation_width = _pair("dilations", dilations)
-    rows = _Axis(height, size[0], stride_height, dilation_height)
-    columns = _Axis(width, size[1], stride_width, dilation_width)
-    if rounding is not None and pad in ("same", "valid"):
-        raise ValueError(f"dim_rounding_mode needs pad given in numbers; given {rounding!r} with {pad!r}.")
-    if pad == "same":
-        out_height, top, bottom = rows.same()
-        out_width, left, right = columns.same()
-    elif pad == "valid":
-        out_height, top, bottom = rows.padded(0, 0, "floor")
-        out_width, left, right = columns.padded(0, 0, "floor")
-    else:
-        (before, after), (start, end) = _explicit(pad, first_axis)
-        out_height, top, bottom = rows.padded(before, after, rounding)
-        out_width, left, right = columns.padded(start, end, rounding)
-    return ConvInfo(
-        batch, height, width, channels, out_height, out_width, channels, size[0], size[1],
-        stride_height, stride_width, dilation_height, dilation_width, top, bottom, left, right, data_format,
-    )  # fmt: skip
+    rows = (x_shape[first], window[0], stride_height, dilation_height)
+    columns = (x_shape[first + 1], window[1], stride_width, dilation_width)
+    if pad == "same" or pad == "valid":
+        if rounding is not None:
+            raise ValueError(f"dim_rounding_mode needs pad given in numbers; given {rounding!r} with {pad!r}.")
+        if pad == "same":
+            return _same(*rows), _same(*columns)
+        return _padded(*rows, 0, 0, "floor"), _padded(*columns, 0, 0, "floor")
+    (top, bottom), (left, right) = _explicit(pad, first)
+    return _padded(*rows, top, bottom, rounding), _padded(*columns, left, right, rounding)
 
 
-class _Axis(NamedTuple):
-    """Windows along one axis; its methods give the output's size and the reach before and after the input."""
+def _same(size: int, window: int, stride: int, dilation: int) -> _Axis:
+    out = -(-size // stride)
+    missing = max(0, _reach(out, window, stride, dilation) - size)
+    return _Axis(size, out, window, stride, dilation, missing // 2, missing - missing // 2)
 
-    size: int
-    window: int
-    stride: int
-    dilation: int
 
-    def same(self) -> tuple[int, int, int]:
-        out = -(-self.size // self.stride)
-        before = max(0, self._reach(out) - self.size) // 2
-        return self._with_reach(out, before)
+def _padded(
+    size: int, window: int, stride: int, dilation: int, before: int, after: int, rounding: str | None
+) -> _Axis:
+    out = _rounded(size + before + after - (window - 1) * dilation - 1, stride, rounding) + 1
+    if out < 0:
+        raise ValueError(
+            f"A window of {window} (dilation {dilation}) does not fit an axis of {size} padded by {before} and "
+            f"{after}; use a smaller window or more padding."
+        )
+    # Sizes rounded up let the last window reach beyond the padding asked for, rounded down they leave some.
+    after = max(0, _reach(out, window, stride, dilation) - size - before)
+    return _Axis(size, out, window, stride, dilation, before, after)
 
-    def padded(self, before: int, after: int, rounding: str | None) -> tuple[int, int, int]:
-        room = self.size + before + after - (self.window - 1) * self.dilation - 1
-        out = _rounded(room, self.stride, rounding) + 1
-        if out < 0:
-            raise ValueError(
-                f"A window of {self.window} (dilation {self.dilation}) does not fit an axis of {self.size} "
-                f"padded by {before} and {after}; use a smaller window or more padding."
-            )
-        return self._with_reach(out, before)
 
-    def _reach(self, out: int) -> int:
-        """How many padded positions `out` windows cover; also right for fractional sizes rounded up."""
-        return (out - 1) * self.stride + (self.window - 1) * self.dilation + 1 if out else 0
-
-    def _with_reach(self, out: int, before: int) -> tuple[int, int, int]:
-        return out, before, max(0, self._reach(out) - self.size - before)
+def _reach(out: int, window: int, stride: int, dilation: int) -> int:
+    """How many positions `out` windows cover."""
+    return (out - 1) * stride + (window - 1) * dilation + 1 if out else 0
 
 
 def _rounded(room: int, stride: int, mode: str | None) -> int:
