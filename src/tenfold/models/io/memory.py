@@ -14,6 +14,8 @@ from tenfold.models.io.artifacts import (
 from tenfold.models.io.shards import BytesLike
 from tenfold.models.io.specs import JsonObject, WeightSpec
 
+ARTIFACT_KEYS = frozenset({"modelTopology", "weightSpecs", "weightData"})
+
 
 class MemoryLoader:
     """Loads a model that is in memory.
@@ -70,7 +72,7 @@ def from_memory(
     """
     if isinstance(model, ModelArtifacts):
         return MemoryLoader(model)
-    if weight_specs is None and weight_data is None and "modelTopology" in model:
+    if weight_specs is None and weight_data is None and not ARTIFACT_KEYS.isdisjoint(model):
         return MemoryLoader(artifacts_from_json(model))
     artifacts = artifacts_from_memory(model, weight_specs, weight_data, training_config=training_config)
     return MemoryLoader(artifacts)

@@ -75,7 +75,8 @@ class Weights:
     ) -> Weights:
         """Decodes weights that lie one after another in one buffer, or in several to be read as one.
 
-        Arrays are views of the buffer where it is aligned and holds nothing quantised.
+        Arrays are views of the buffer where it is aligned and holds nothing quantised. Bytes beyond the weights
+        are ignored: the caller may list fewer.
 
         Raises:
             ModelFormatError: sizes, names or values are wrong.
@@ -83,9 +84,11 @@ class Weights:
         where = "weight data"
         stored = check_specs(specs, where, max_bytes)
         share = not any(spec.quantization for spec in specs)
-        parts = [MemoryShard(where, part, share=share) for part in CompositeBuffer(data).parts]
+        buffer = CompositeBuffer(data)
+        parts = [MemoryShard(where, part, share=share) for part in buffer.parts]
         reader = WeightReader(Progress(on_progress, max(stored, 1)), max_bytes)
-        reader.read_group(specs, parts, where)
+        with ShardReader(parts, where, len(buffer), reader.progress) as bytes_of_weights:
+            reader.read(specs, bytes_of_weights, where)
         return reader.finish()
 
     def encode(self) -> CompositeBuffer:
@@ -112,7 +115,7 @@ class WeightReader:
     """
 
     def __init__(self, progress: Progress, max_bytes: int = MAX_WEIGHT_BYTES) -> None:
-        self._progress = progress
+        self.progress = progress
         self._max_bytes = max_bytes
         self._specs: list[WeightSpec] = []
         self._arrays: dict[str, np.ndarray] = {}
@@ -127,20 +130,24 @@ class WeightReader:
         Raises:
             ModelFormatError: the shards are too short or too long, or a value is impossible.
         """
-        with ShardReader(shards, where, group_limit(specs, self._max_bytes), self._progress) as reader:
-            for spec in specs:
-                array, original = _read_weight(spec, reader, f"{where}: the weight {spec.name!r}")
-                array.flags.writeable = False
-                self._specs.append(spec)
-                self._arrays[spec.name] = array
-                if original is not None:
-                    self._originals[spec.name] = original
+        with ShardReader(shards, where, group_limit(specs, self._max_bytes), self.progress) as reader:
+            self.read(specs, reader, where)
             reader.finish()
         return tuple(reader.sizes)
 
+    def read(self, specs: Sequence[WeightSpec], reader: ShardReader, where: str) -> None:
+        """Reads some weights, whatever comes after them."""
+        for spec in specs:
+            array, original = _read_weight(spec, reader, f"{where}: the weight {spec.name!r}")
+            array.flags.writeable = False
+            self._specs.append(spec)
+            self._arrays[spec.name] = array
+            if original is not None:
+                self._originals[spec.name] = original
+
     def finish(self) -> Weights:
         """All weights that were read."""
-        self._progress.finish()
+        self.progress.finish()
         return Weights(self._specs, self._arrays, self._originals)
 
 
@@ -169,7 +176,7 @@ def decode_weights(
         read-only, and views of the data where nothing is quantised.
 
     Raises:
-        ModelFormatError: an unknown dtype, a malformed spec, or data too short or too long.
+        ModelFormatError: an unknown dtype, a malformed spec, or data too short.
 
     Example:
         >>> spec = {"name": "w", "shape": [3], "dtype": "float32",
