@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,29 +100,43 @@ class Engine(Protocol):
         """A runnable model."""
 
 
+class Server:
+    """Answers the commands of one `EngineProcess`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._inference: Inference | None = None
+        self._outputs: list[Values] = []
+
+    def answer(self, request: Any) -> dict[str, object]:
+        """Carry out one command."""
+        match request["command"]:
+            case "about":
+                about = self._engine.about()
+                return {"name": about.name, "runtime": about.runtime, "threads": about.threads}
+            case "load":
+                values = np.fromfile(request["input"], np.float32).reshape(request["shape"])
+                self._inference = self._engine.load(Path(request["path"]), values)
+                return {}
+            case "run" if self._inference is not None:
+                start = perf_counter()
+                self._outputs = self._inference()
+                return {"milliseconds": (perf_counter() - start) * 1e3}
+            case "outputs":
+                return {"values": [values.ravel().tolist() for values in self._outputs]}
+            case command:
+                raise ValueError(f"{command!r} is not possible now")
+
+
 def serve(engine: Engine) -> None:
     """Answer commands until stdin closes. What a library prints goes to stderr."""
     replies, sys.stdout = sys.stdout, sys.stderr
-    inference: Inference | None = None
-    outputs: list[Values] = []
+    server = Server(engine)
     for line in sys.stdin:
-        request = json.loads(line)
-        answer: dict[str, object] = {}
-        match request["command"]:
-            case "about":
-                about = engine.about()
-                answer = {"name": about.name, "runtime": about.runtime, "threads": about.threads}
-            case "load":
-                values = np.fromfile(request["input"], np.float32).reshape(request["shape"])
-                inference = engine.load(Path(request["path"]), values)
-            case "run" if inference is not None:
-                start = perf_counter()
-                outputs = inference()
-                answer = {"milliseconds": (perf_counter() - start) * 1e3}
-            case "outputs":
-                answer = {"values": [values.ravel().tolist() for values in outputs]}
-            case command:
-                answer = {"error": f"{command!r} is not possible now"}
+        try:
+            answer = server.answer(json.loads(line))
+        except Exception:
+            answer = {"error": traceback.format_exc()}
         print(json.dumps(answer), file=replies, flush=True)
 
 
@@ -134,6 +149,4 @@ def blas_threads() -> int:
     """How many threads NumPy's matrix products use."""
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    return max(
-        (int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"), default=1
-    )
+    return max((int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)

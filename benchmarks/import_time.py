@@ -21,9 +21,7 @@ IMPORT_LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|\s*(\S+)")
 def import_seconds(module: str) -> float:
     """The time of one import in a fresh process, without that of starting Python."""
     code = TIMED_IMPORT.format(module)
-    return float(
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    )
+    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
 def slowest_modules() -> list[tuple[int, str]]:

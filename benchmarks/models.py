@@ -217,15 +217,11 @@ def render(
 
 def main() -> int:
     """Measure, compare, write, and say whether outputs were right and bounds were met."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [subject.name for subject in SUBJECTS]
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument(
-        "--engines", nargs="+", choices=list(COMMANDS), default=list(COMMANDS), metavar="NAME"
-    )
+    parser.add_argument("--engines", nargs="+", choices=list(COMMANDS), default=list(COMMANDS), metavar="NAME")
     parser.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results")
     options = parser.parse_args()
 

@@ -57,9 +57,7 @@ def read_weights(model: Path, document: Any) -> dict[str, Values]:
         size = int(np.prod(spec["shape"]))
         quantised = raw[offset : offset + size].reshape(spec["shape"])
         quantisation = spec["quantization"]
-        weights[spec["name"]] = np.float32(quantisation["scale"]) * quantised + np.float32(
-            quantisation["min"]
-        )
+        weights[spec["name"]] = np.float32(quantisation["scale"]) * quantised + np.float32(quantisation["min"])
         offset += size
     return weights
 
@@ -80,9 +78,7 @@ def conv2d(x: Values, kernel: Values, bias: Values, *, stride: int, relu6: bool)
     """Convolution with "same" padding, as one matrix product over gathered windows."""
     size, _, channels, filters = kernel.shape
     if size > 1:
-        windows = sliding_window_view(pad_same(x, size, stride), (size, size), axis=(1, 2))[
-            :, ::stride, ::stride
-        ]
+        windows = sliding_window_view(pad_same(x, size, stride), (size, size), axis=(1, 2))[:, ::stride, ::stride]
         x = windows.transpose(0, 1, 2, 4, 5, 3)
     else:
         x = x[:, ::stride, ::stride]

@@ -22,9 +22,7 @@ from tests.shared import REPOSITORY
 # are put together here so that this file does not contain them.
 FORBIDDEN = {
     "the address of a package host": re.compile(
-        "|".join(
-            ("registry" r"\.npmjs", "files" r"\.pythonhosted", "pypi" r"\.org", "npmjs" r"\.(?:com|org)")
-        )
+        "|".join(("registry" r"\.npmjs", "files" r"\.pythonhosted", "pypi" r"\.org", "npmjs" r"\.(?:com|org)"))
     ),
     "an absolute path of some machine": re.compile(
         r"(?<![\w.~/:-])/(?:" + "|".join(("work", "root", "home")) + r")/\w"
@@ -49,9 +47,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tracked_files() -> list[str]:
     """Files that git tracks and that are there."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True
-    )
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     return [name for name in listing.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
 
 
@@ -82,9 +78,7 @@ def test_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None
         "print(tf.__file__, y.array_sync(), sorted({'PIL', 'rich', 'typer'} & sys.modules.keys()))"
     )
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(python), "-c", program], cwd=tmp_path, env=clean, capture_output=True, text=True
-    )
+    done = subprocess.run([str(python), "-c", program], cwd=tmp_path, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     file, answer = done.stdout.split(maxsplit=1)
     assert Path(file).is_relative_to(environment)

@@ -45,9 +45,7 @@ class RoomsContract(Contract):
         for module in sorted(name for name in graph.modules if _is_within(name, root)):
             room = room_of(module, root, table)
             if room is None:
-                violations.append(
-                    Violation(module, "", (), "has no room: add a row for it to pyproject.toml")
-                )
+                violations.append(Violation(module, "", (), "has no room: add a row for it to pyproject.toml"))
                 continue
             for imported in sorted(graph.find_modules_directly_imported_by(module)):
                 if is_allowed(room, imported, root, table):

@@ -38,9 +38,7 @@ MINIMUM_PYTHON = (3, 11)
 MAX_UNPACKED_BYTES = 512 * 2**20
 TAIL_LINES = 30
 
-PIP_REMEDY = (
-    "This needs Python's package index. Is there a network, and does pip need a proxy or a mirror set?"
-)
+PIP_REMEDY = "This needs Python's package index. Is there a network, and does pip need a proxy or a mirror set?"
 NPM_REMEDY = "This needs npm's registry. Is there a network, and does npm need a proxy or a mirror set?"
 
 
@@ -56,9 +54,7 @@ def provide_venv(extra: str) -> None:
         return
     if sys.version_info < MINIMUM_PYTHON:
         wanted = ".".join(map(str, MINIMUM_PYTHON))
-        raise StepError(
-            f"Tenfold needs Python {wanted} or later; {sys.executable} is {sys.version.split()[0]}."
-        )
+        raise StepError(f"Tenfold needs Python {wanted} or later; {sys.executable} is {sys.version.split()[0]}.")
     python = VENV / "bin" / "python"
     is_new = not any(VENV.glob("tenfold-*.stamp"))
     stamp.unlink(missing_ok=True)
@@ -192,9 +188,7 @@ def _unpack(tarball: Path, folder: Path) -> None:
             path = PurePosixPath(member.name)
             size += member.size
             if not member.isfile() or path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
-                raise StepError(
-                    f"{tarball.name} has a member that is no plain file in a folder: {member.name!r}"
-                )
+                raise StepError(f"{tarball.name} has a member that is no plain file in a folder: {member.name!r}")
             if size > MAX_UNPACKED_BYTES:
                 raise StepError(f"{tarball.name} unpacks to more than {MAX_UNPACKED_BYTES} bytes")
             target = folder.joinpath(*path.parts[1:])
@@ -210,17 +204,13 @@ def _check_integrity(tarball: Path, package: NpmPackage) -> None:
         digest = hashlib.file_digest(file, "sha512").digest()
     found = "sha512-" + base64.b64encode(digest).decode()
     if found != package.integrity:
-        raise StepError(
-            f"{package.spec} is not what was pinned: its digest is {found}, not {package.integrity}"
-        )
+        raise StepError(f"{package.spec} is not what was pinned: its digest is {found}, not {package.integrity}")
 
 
 def _require_npm() -> str:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        raise StepError(
-            "npm is missing. It comes with Node.js 20 or later; on Debian: apt-get install nodejs npm"
-        )
+        raise StepError("npm is missing. It comes with Node.js 20 or later; on Debian: apt-get install nodejs npm")
     return npm
 
 
