@@ -199,12 +199,12 @@ def needed_nodes(graph: Graph, feeds: Iterable[str], outputs: Sequence[Ref]) -> 
     """The nodes that must run for `outputs`, in order, when the nodes named in `feeds` are given.
 
     Raises:
-        ValueError: if an output does not exist, or an input that is needed is not among the feeds.
+        ValueError: if a feed or output does not exist, or an input that is needed is not among the feeds.
     """
-    for ref in outputs:
-        if ref.node not in graph.nodes:
-            raise ValueError(f"The graph has no node {ref.node!r}.")
     fed = set(feeds)
+    for name in (*fed, *(ref.node for ref in outputs)):
+        if name not in graph.nodes:
+            raise ValueError(f"The graph has no node {name!r}.")
     needed: set[str] = set()
     stack = [ref.node for ref in outputs if ref.node not in fed]
     while stack:
@@ -268,13 +268,16 @@ def call_node(
     host_op = find_host_op(node.op)
     if host_op is not None:
         return as_values(host_op.function(inputs, attributes, resources))
-    if find_kernel_definition(node.op) is None:
+    kernel = find_kernel_definition(node.op)
+    if kernel is None:
         raise ValueError(f"There is no kernel and no host op {node.op!r}.")
     for position, value in enumerate(inputs):
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(
                 f"{node.op}: the input {position} must be a tensor, got a {type(value).__name__}."
             )
+    if node.op == "Reshape":
+        attributes = {"shape": kernel.infer(inputs, attributes).shape}  # type: ignore[union-attr]
     return as_values(run_kernel(node.op, inputs, attributes))  # type: ignore[arg-type]
 
 

@@ -96,9 +96,7 @@ def merge_reshapes(given: SpecialisedGraph) -> SpecialisedGraph:
         while source is not None and nodes[source.node].op == "Reshape":
             source = nodes[source.node].inputs[0]
         if source != node.inputs[0]:
-            replaced[node.name] = replace(
-                node, inputs=(source,), attributes={"shape": after.shape}, dynamic={}
-            )
+            replaced[node.name] = replace(node, inputs=(source,))
     return rewritten(given, replaced=replaced)
 
 

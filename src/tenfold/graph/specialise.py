@@ -154,6 +154,8 @@ class _Specialiser:
 
     def _specialise_kernel(self, node: Node, kernel: Kernel, known: Sequence[TensorSpec | None]) -> None:
         specs = infer(kernel, node, known)
+        if node.op == "Reshape":
+            node = replace(node, attributes={"shape": specs[0].shape})  # the kernel takes no -1
         if kernel.pure and all(ref is None or ref in self._values for ref in node.inputs):
             given = [None if ref is None else self._values[ref] for ref in node.inputs]
             if _worth_folding(specs, given):
