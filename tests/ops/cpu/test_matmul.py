@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from tenfold.backends.cpu.matmul import batch_mat_mul
 from tests.ops.cpu.reference import Recorder, numbers, relative_error
 
-batches = st.sampled_from([((), ()), ((3,), (3,)), ((3,), ()), ((), (3,)), ((2, 1), (3,)), ((2, 3), (1, 1)), ((0,), ())])
+batches = st.sampled_from(
+    [((), ()), ((3,), (3,)), ((3,), ()), ((), (3,)), ((2, 1), (3,)), ((2, 3), (1, 1)), ((0,), ())]
+)
 lengths = st.integers(0, 6)
 
 

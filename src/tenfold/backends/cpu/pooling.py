@@ -32,6 +32,8 @@ def max_pool(
 ) -> np.ndarray:
     """The largest number of each window of x, `[batch, height, width, channels]`."""
     info = pool2d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
+    if _keeps_pixels(info):
+        return _finished(x.copy(), epilogue)
     lowest = _lowest(x.dtype)
     out = np.full(info.out_shape, lowest, x.dtype)
     if not x.size:
@@ -55,6 +57,8 @@ def avg_pool(
 ) -> np.ndarray:
     """The mean of each window of x, `[batch, height, width, channels]`; for int32 without its fraction."""
     info = pool2d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
+    if _keeps_pixels(info):
+        return _finished(x.copy(), epilogue)
     if x.dtype.kind in "iu":
         means = avg_pool(x.astype(np.float64), filter_size=filter_size, strides=strides, pad=pad,
                          dim_rounding_mode=dim_rounding_mode)  # fmt: skip
@@ -123,6 +127,14 @@ def avg_pool_grad(
     taps = len(window_taps(info))
     share = dy / np.asarray(taps, dy.dtype)
     return _shared_out([share] * taps, info, dy.dtype)
+
+
+def _keeps_pixels(info: ConvInfo) -> bool:
+    """Whether pooling is a copy: windows of one pixel, as many as there are pixels.
+
+    TensorFlow.js asks for no more, so that it also copies where strides and padding happen to make as many.
+    """
+    return info.filter_height == info.filter_width == 1 and info.in_shape == info.out_shape
 
 
 def _row_bytes(x: np.ndarray, info: ConvInfo) -> int:
