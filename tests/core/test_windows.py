@@ -105,3 +105,10 @@ def test_what_does_not_fit_is_refused_by_name(changes, message):
     } | changes
     with pytest.raises(ValueError, match=message):
         conv2d_info(**arguments)
+
+
+@pytest.mark.parametrize("pad", ["same", "valid", 1])
+def test_unknown_lengths_stay_unknown(pad):
+    info = conv2d_info((-1, -1, 8, 3), (3, 3, 3, 4), 1, 1, pad)
+    assert info.out_shape[:2] == (-1, -1)
+    assert info.out_width == (6 if pad == "valid" else 8)

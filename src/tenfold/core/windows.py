@@ -153,7 +153,10 @@ def pool2d_info(
 
 
 class _Axis(NamedTuple):
-    """Windows along one axis; `before` and `after` are how far they reach over the input."""
+    """Windows along one axis; `before` and `after` are how far they reach over the input.
+
+    A size of -1, one that only running the graph tells, makes as unknown an `out`.
+    """
 
     size: int
     out: int
@@ -214,14 +217,16 @@ def _both_axes(
 
 
 def _same(size: int, window: int, stride: int, dilation: int) -> _Axis:
+    if size < 0:
+        return _Axis(size, size, window, stride, dilation, 0, 0)
     out = -(-size // stride)
     missing = max(0, _reach(out, window, stride, dilation) - size)
     return _Axis(size, out, window, stride, dilation, missing // 2, missing - missing // 2)
 
 
-def _padded(
-    size: int, window: int, stride: int, dilation: int, before: int, after: int, rounding: str | None
-) -> _Axis:
+def _padded(size: int, window: int, stride: int, dilation: int, before: int, after: int, rounding: str | None) -> _Axis:
+    if size < 0:
+        return _Axis(size, size, window, stride, dilation, before, after)
     out = _rounded(size + before + after - (window - 1) * dilation - 1, stride, rounding) + 1
     if out < 0:
         raise ValueError(

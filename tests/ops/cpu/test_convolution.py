@@ -243,3 +243,17 @@ def test_a_gradient_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="dy must have the shape"):
         conv2d_backprop_input(np.ones((1, 3, 3, 2)), np.ones((2, 2, 3, 2)), strides=1, pad="same",
                               input_shape=(1, 4, 4, 3))  # fmt: skip
+
+
+def test_no_window_that_fits_gives_no_output_and_no_gradient():
+    x, options = np.ones((1, 2, 5, 3), np.float32), {"strides": 1, "pad": "valid"}
+    for forward, back, back_filter in [
+        (conv2d, conv2d_backprop_input, conv2d_backprop_filter),
+        (depthwise_conv2d, depthwise_conv2d_backprop_input, depthwise_conv2d_backprop_filter),
+    ]:
+        filters = np.ones((3, 2, 3, 2), np.float32)
+        got = forward(x, filters, **options)
+        assert got.shape[:3] == (1, 0, 4)
+        np.testing.assert_array_equal(back(got, filters, **options, input_shape=x.shape), np.zeros_like(x))
+        dw = back_filter(x, got, **options, filter_shape=filters.shape)
+        np.testing.assert_array_equal(dw, np.zeros_like(filters))

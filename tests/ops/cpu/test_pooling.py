@@ -117,3 +117,13 @@ def test_empty_images_give_empty_results(shape):
     for function in (max_pool, avg_pool):
         got = function(np.ones(shape, np.float32), filter_size=2, strides=2, pad="same")
         assert got.shape == (shape[0], (shape[1] + 1) // 2, 2, shape[3])
+
+
+def test_no_window_that_fits_gives_no_output_and_no_gradient():
+    x, options = np.ones((1, 1, 5, 2), np.float32), {"filter_size": 2, "strides": 1, "pad": "valid"}
+    for function, gradient in ((max_pool, lambda dy: max_pool_grad(dy, x, dy, **options)),
+                               (avg_pool, lambda dy: avg_pool_grad(dy, x, **options))):  # fmt: skip
+        got = function(x, **options)
+        assert got.shape == (1, 0, 4, 2)
+        np.testing.assert_array_equal(gradient(got), np.zeros_like(x))
+    assert max_pool_with_argmax(x, **options)[1].shape == (1, 0, 4, 2)

@@ -254,9 +254,7 @@ class _Patches:
         return patches.reshape(self._taps, -1).T if self._short else patches.reshape(-1, self._taps)
 
 
-def _convolve(
-    x: np.ndarray, filters: np.ndarray, info: ConvInfo, out: np.ndarray, epilogue: Epilogue | None
-) -> None:
+def _convolve(x: np.ndarray, filters: np.ndarray, info: ConvInfo, out: np.ndarray, epilogue: Epilogue | None) -> None:
     matrix = filters.reshape(-1, info.out_channels)
     patches = _Patches(info, x.dtype)
     budget, row_bytes = _PATCH_BYTES, patches.row_bytes
@@ -325,9 +323,7 @@ def _spread(
 # --- depthwise convolution ---------------------------------------------------------------------------------
 
 
-def _depthwise(
-    x: np.ndarray, filters: np.ndarray, info: ConvInfo, out: np.ndarray, epilogue: Epilogue | None
-) -> None:
+def _depthwise(x: np.ndarray, filters: np.ndarray, info: ConvInfo, out: np.ndarray, epilogue: Epilogue | None) -> None:
     """Sums of products over the taps by einsum, whose loop multiplies and adds in one pass.
 
     That halves the memory traffic of a product and a sum per tap, and takes less than half the time. Columns

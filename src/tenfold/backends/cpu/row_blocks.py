@@ -65,9 +65,7 @@ class RowBlock(NamedTuple):
         )
 
 
-def row_blocks(
-    x: np.ndarray, info: ConvInfo, budget: int, row_bytes: int, fill: float = 0
-) -> Iterator[RowBlock]:
+def row_blocks(x: np.ndarray, info: ConvInfo, budget: int, row_bytes: int, fill: float = 0) -> Iterator[RowBlock]:
     """Cut the output of `info` into blocks of rows; small images go several to a block.
 
     Args:
@@ -77,6 +75,8 @@ def row_blocks(
         row_bytes: bytes that one output row takes, whatever the caller makes of it.
         fill: what the padding holds.
     """
+    if not info.out_height or not info.out_width:
+        return
     height = min(info.out_height, max(1, budget // row_bytes))
     images = max(1, budget // (row_bytes * height)) if height == info.out_height else 1
     images = min(images, info.batch)
