@@ -1,0 +1,91 @@
+"""Arguments that are plain numbers: integers, lists and pairs of them, and axes counted from either end.
+
+Public functions and shape rules read them here, so that there is one rule and one message for what is wrong. NumPy's
+integers and whole floats pass as integers, bools do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+
+def integer(value: Any, argument: str, op: str) -> int:
+    """An integer.
+
+    Raises:
+        TypeError: if it is no whole number.
+    """
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    try:
+        if not isinstance(value, bool):
+            return index(value)
+    except TypeError:
+        pass
+    raise TypeError(f"{op}: argument '{argument}' must be an integer, got {value!r}.")
+
+
+def integers(values: Any, argument: str, op: str) -> tuple[int, ...]:
+    """A list of integers as a tuple.
+
+    Raises:
+        TypeError: if it is no list of whole numbers.
+    """
+    try:
+        entries = tuple(values)
+    except TypeError:
+        raise TypeError(f"{op}: argument '{argument}' must be a list of integers, got {values!r}.") from None
+    return tuple([integer(value, argument, op) for value in entries])
+
+
+def integer_pairs(values: Any, argument: str, op: str) -> tuple[tuple[int, int], ...]:
+    """A list of pairs of integers, such as what to pad before and after each axis.
+
+    Raises:
+        TypeError: if it is no list of lists of whole numbers.
+        ValueError: if an entry is no pair.
+    """
+    try:
+        entries = tuple(values)
+    except TypeError:
+        raise TypeError(f"{op}: argument '{argument}' must be a list of pairs of integers, got {values!r}.") from None
+    pairs = []
+    for entry in entries:
+        pair = integers(entry, argument, op)
+        if len(pair) != 2:
+            raise ValueError(f"{op}: argument '{argument}' must hold pairs of integers, got {entry!r}.")
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
+
+
+def resolve_axis(axis: Any, rank: int, op: str) -> int:
+    """The position of one axis, counted from the front.
+
+    Args:
+        axis: an integer in [-rank, rank).
+        rank: how many axes there are.
+        op: for the message.
+
+    Raises:
+        TypeError: if it is no integer.
+        ValueError: if it is out of range.
+    """
+    position = integer(axis, "axis", op)
+    if not -rank <= position < rank:
+        raise ValueError(f"{op}: axis {position} is not in [{-rank}, {rank}), the axes of a tensor of rank {rank}.")
+    return position + rank if position < 0 else position
+
+
+def resolve_axes(axis: int | Sequence[int] | None, rank: int, op: str) -> tuple[int, ...]:
+    """The positions of some axes, counted from the front, ascending and each once; None means all.
+
+    Raises:
+        TypeError: if one is no integer.
+        ValueError: if one is out of range.
+    """
+    if axis is None:
+        return tuple(range(rank))
+    given = axis if isinstance(axis, (list, tuple)) else (axis,)
+    return tuple(sorted({resolve_axis(each, rank, op) for each in given}))
