@@ -249,7 +249,11 @@ def _opener() -> urllib.request.OpenerDirector:
         def http_error_302(
             self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any
         ) -> Any:
-            _check_scheme(urljoin(req.full_url, headers.get("location") or ""))
+            try:
+                _check_scheme(urljoin(req.full_url, headers.get("location") or ""))
+            except (FetchError, ValueError):
+                fp.close()
+                raise
             return super().http_error_302(req, fp, code, msg, headers)
 
         http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302

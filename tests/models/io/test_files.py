@@ -7,7 +7,6 @@ import json
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -192,8 +191,6 @@ def test_saving_that_fails_leaves_the_old_model(model: Path, monkeypatch: pytest
     artifacts = load_artifacts(model)
     files = sorted(model.parent.rglob("*"))
     text = model.read_bytes()
-    broken: dict[str, Any] = {"cycle": {}}
-    broken["cycle"]["again"] = broken
     bad = ModelArtifacts({"a": float("nan")}, artifacts.weights, manifest=artifacts.manifest)
     with pytest.raises(ValueError, match="JSON"):
         save_artifacts(model, bad)

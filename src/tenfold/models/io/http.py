@@ -285,6 +285,8 @@ def _read_all(response: Response, limit: int, url: str) -> bytes:
         size += len(chunk)
         if size > limit:
             raise too_large
+    if length is not None and size < length and not _is_encoded(response):
+        raise ModelFormatError(f"{url} is truncated: it ends after {size} of its {length} bytes.")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

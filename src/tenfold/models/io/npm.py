@@ -40,8 +40,9 @@ DOWNLOAD_SHARE = 0.5  # of the progress of fetching a package; npm does not say 
 CONTENT_FOLDER = "content"
 INTEGRITY_FILE = "integrity"
 
+# A name that begins with a hyphen would be an option to the npm client.
 _ADDRESS = re.compile(
-    r"npm:(?P<name>(?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*)"
+    r"npm:(?P<name>(?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*)"
     r"(?:@(?P<version>[^/#]*))?(?:/(?P<path>[^#]*))?(?:#(?P<pin>.*))?"
 )
 _VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
@@ -232,6 +233,8 @@ def unpack(archive: Path, target: Path, on_progress: OnProgress | None = None) -
                 _extract(members, member, _member_path(member, target))
             progress.advance(compressed.tell() - position)
             position = compressed.tell()
+        while unzipped.read(CHUNK_BYTES):
+            pass  # only at the end of the stream is its checksum compared
     progress.finish()
 
 

@@ -140,8 +140,8 @@ class ShardReader:
             shard = self._current()
             if shard is None:
                 raise ModelFormatError(
-                    f"{self._where}: the files of this group are truncated or lack a shard: {what} wants "
-                    f"{count} bytes, of which {missing} are missing."
+                    f"{self._where}: {what} wants {count} bytes, of which {missing} are missing: the files are "
+                    "truncated, or one is not listed."
                 )
             piece = shard.read(min(missing, self._left), self._progress)
             self._left -= piece.size

@@ -138,7 +138,7 @@ class WeightReader:
     def read(self, specs: Sequence[WeightSpec], reader: ShardReader, where: str) -> None:
         """Reads some weights, whatever comes after them."""
         for spec in specs:
-            array, original = _read_weight(spec, reader, f"{where}: the weight {spec.name!r}")
+            array, original = _read_weight(spec, reader, where)
             array.flags.writeable = False
             self._specs.append(spec)
             self._arrays[spec.name] = array
@@ -246,14 +246,14 @@ def _storable(value: Any, name: str) -> tuple[np.ndarray, str]:
 def _read_weight(spec: WeightSpec, reader: ShardReader, where: str) -> tuple[np.ndarray, np.ndarray | None]:
     """An array, and the bytes it was read from where they cannot be made from it."""
     if spec.dtype == "string":
-        return _read_strings(spec, reader, where), None
-    raw = reader.take(spec.least_bytes, where)
+        return _read_strings(spec, reader), None
+    raw = reader.take(spec.least_bytes, f"the weight {spec.name!r}")
     stored = raw.view(spec.stored_dtype)
     if not stored.flags.aligned:
         stored = stored.copy()
     original: np.ndarray | None = None
     if spec.quantization is not None:
-        values, exact = _dequantize(stored, spec.quantization, spec.dtype, where)
+        values, exact = _dequantize(stored, spec.quantization, spec.dtype, f"{where}: the weight {spec.name!r}")
         original = None if exact else stored.view(np.uint8)
     elif spec.dtype == "bool":
         values = stored.view(np.bool_)
@@ -308,12 +308,13 @@ def _step(quantization: Quantization) -> tuple[float, float]:
     return float(quantization.scale), float(quantization.min)
 
 
-def _read_strings(spec: WeightSpec, reader: ShardReader, where: str) -> np.ndarray:
+def _read_strings(spec: WeightSpec, reader: ShardReader) -> np.ndarray:
     # A list grows with the bytes that are really there, whatever size was declared.
     texts: list[bytes] = []
+    what = f"the weight {spec.name!r}"
     for _ in range(spec.size):
-        length = int(reader.take(STRING_LENGTH_BYTES, where).view("<u4")[0])
-        texts.append(reader.take(length, where).tobytes())
+        length = int(reader.take(STRING_LENGTH_BYTES, what).view("<u4")[0])
+        texts.append(reader.take(length, what).tobytes())
     return _object_array(texts, spec.shape)
 
 
