@@ -54,9 +54,7 @@ def power_loop(limit: int | None) -> Graph:
     """2 ** n * x, by a loop; the limit is an input, or a constant."""
     b = GraphBuilder()
     n = b.input("n") if limit is None else b.constant(limit)
-    loop = b.add(
-        "While", b.constant(0), b.input("x"), n, outputs=3, name="loop", cond=less_than(), body=doubling()
-    )
+    loop = b.add("While", b.constant(0), b.input("x"), n, outputs=3, name="loop", cond=less_than(), body=doubling())
     return b.graph(b.add("Neg", Ref(loop.node, 1)), Ref(loop.node, 0), Ref(loop.node, 2))
 
 

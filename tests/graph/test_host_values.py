@@ -9,7 +9,6 @@ import pytest
 import tenfold as tf
 from tenfold.graph.host_ops import Resources, find_host_op
 from tenfold.graph.tensor_lists import HashTable, TensorArray, TensorList, merge_shapes, partial_shape
-
 from tests.graph.builder import tensor
 
 

@@ -13,9 +13,7 @@ from tenfold.graph.tensor_lists import Value
 RunSubGraph = Callable[[Sequence["Value | None"]], "Sequence[Value]"]
 
 
-def run_while(
-    inputs: Sequence[Value | None], run_cond: RunSubGraph, run_body: RunSubGraph
-) -> Sequence[Value]:
+def run_while(inputs: Sequence[Value | None], run_cond: RunSubGraph, run_body: RunSubGraph) -> Sequence[Value]:
     """Run the body of a `While` as long as its condition holds; gives its last results, or the inputs."""
     values: Sequence[Value | None] = inputs
     while is_true(run_cond(values)[0], "While"):
@@ -39,8 +37,6 @@ def is_true(value: Value | None, op: str) -> bool:
         ValueError: if the value is not one element.
     """
     if not isinstance(value, Tensor) or value.size != 1:
-        found = (
-            f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-        )
+        found = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(f"{op}: the condition must be a tensor of one element, got {found}.")
     return bool(value.data_sync()[0])

@@ -150,9 +150,7 @@ def _apply(affine: _Affine, after: Node, ref: Ref, values: np.ndarray) -> _Affin
     return None
 
 
-def _channel_constant(
-    given: SpecialisedGraph, node: Node, ref: Ref, axis: int, spec: TensorSpec
-) -> np.ndarray | None:
+def _channel_constant(given: SpecialisedGraph, node: Node, ref: Ref, axis: int, spec: TensorSpec) -> np.ndarray | None:
     """The constant that a node of two inputs combines `ref` with, as one number for each channel."""
     if len(node.inputs) != 2 or node.dynamic or node.inputs[0] == node.inputs[1]:
         return None

@@ -330,9 +330,7 @@ def _list_split(inputs: Sequence[Any], attributes: Attributes, resources: Resour
 
 
 @_host_op("TensorListScatter", inputs="tensor", attributes="indices element_shape element_dtype")
-@_host_op(
-    "TensorListScatterV2", inputs="tensor", attributes="indices element_shape num_elements element_dtype"
-)
+@_host_op("TensorListScatterV2", inputs="tensor", attributes="indices element_shape num_elements element_dtype")
 def _list_scatter(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> Value:
     tensor, indices = inputs[0], _integers(attributes["indices"])
     rows = tensor_lists.unstack(tensor)

@@ -156,9 +156,7 @@ class Interpreter:
         """An interpreter of a whole graph."""
         return Interpreter(graph, graph.inputs, graph.outputs)
 
-    def run(
-        self, feeds: Mapping[str, Value], resources: Resources, observe: Observer | None = None
-    ) -> list[Value]:
+    def run(self, feeds: Mapping[str, Value], resources: Resources, observe: Observer | None = None) -> list[Value]:
         """Run the graph; the results may be the very tensors that were fed or are constants."""
         constants = self.graph.constants
         values: dict[Ref, Value] = {Ref(name): value for name, value in feeds.items()}
@@ -273,9 +271,7 @@ def call_node(
         raise ValueError(f"There is no kernel and no host op {node.op!r}.")
     for position, value in enumerate(inputs):
         if value is not None and not isinstance(value, Tensor):
-            raise TypeError(
-                f"{node.op}: the input {position} must be a tensor, got a {type(value).__name__}."
-            )
+            raise TypeError(f"{node.op}: the input {position} must be a tensor, got a {type(value).__name__}.")
     if node.op == "Reshape":
         attributes = {"shape": kernel.infer(inputs, attributes).shape}  # type: ignore[union-attr]
     return as_values(run_kernel(node.op, inputs, attributes))  # type: ignore[arg-type]

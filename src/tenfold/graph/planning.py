@@ -89,13 +89,13 @@ def _fusing_group(
     kernel = find_kernel_definition(node.op)
     if kernel is None or not kernel.elementwise or kernel.definition is None or node.outputs != 1:
         return None
-    spec = given.specs[Ref(node.name)]
+    spec = given.specs.get(Ref(node.name))
     found: Group | None = None
     for ref in set(node.inputs):
         group = None if ref is None else groups.get(ref.node)
         if group is None or ref is None or group.head.op not in fuses or group.head.outputs != 1:
             continue
-        if reader.get(ref) is node and given.specs[ref] == spec:
+        if reader.get(ref) is node and given.specs.get(ref) == spec:
             found = group if found is None or group.position > found.position else found
     return found
 
@@ -126,9 +126,7 @@ class _Numbering:
         stages: list[EpilogueStage] = []
         running = Ref(head.name)
         for node in group.stages:
-            operands = tuple(
-                None if ref is None or ref == running else self.number(ref) for ref in node.inputs
-            )
+            operands = tuple(None if ref is None or ref == running else self.number(ref) for ref in node.inputs)
             stages.append(EpilogueStage(node.op, operands, node.attributes))
             running = Ref(node.name)
         outputs = tuple(self.number(Ref(last.name, index)) for index in range(last.outputs))

@@ -194,9 +194,7 @@ class Program:
 
     def _form(self, backend: Backend, feeds: Mapping[str, Value], outputs: tuple[Ref, ...]) -> _Form | None:
         """The form for these feeds; None if the program is patient and has not seen such feeds before."""
-        specs = tuple(
-            [(n, v.shape, v.dtype) if isinstance(v, Tensor) else (n, type(v)) for n, v in feeds.items()]
-        )
+        specs = tuple([(n, v.shape, v.dtype) if isinstance(v, Tensor) else (n, type(v)) for n, v in feeds.items()])
         key = (specs, outputs, id(backend), _Registry.changes)
         with self._lock:
             form = self._forms.get(key)
@@ -297,13 +295,9 @@ def fed_graph(graph: Graph, feeds: Iterable[str], outputs: Sequence[Ref]) -> Gra
     inputs = tuple(dict.fromkeys(ref.node for ref in read if ref.node in fed))
     for ref in read:
         if ref.node in fed and ref.output:
-            raise ValueError(
-                f"A value was given for the node {ref.node!r}, but not for its output {ref.output}."
-            )
+            raise ValueError(f"A value was given for the node {ref.node!r}, but not for its output {ref.output}.")
     placeholders = {name: Node(name, "Placeholder") for name in inputs}
-    return Graph(
-        {**placeholders, **{node.name: node for node in nodes}}, inputs, tuple(outputs), graph.constants
-    )
+    return Graph({**placeholders, **{node.name: node for node in nodes}}, inputs, tuple(outputs), graph.constants)
 
 
 def make_form(graph: Graph, feeds: Mapping[str, Value], backend: Backend) -> _Form:
@@ -390,9 +384,7 @@ def _plannable(node: Node, given: SpecialisedGraph) -> bool:
     return is_plain_kernel(node) and all(ref in given.specs for ref in needed)
 
 
-def _planned_part(
-    given: SpecialisedGraph, planned: frozenset[str], outputs: tuple[Ref, ...]
-) -> SpecialisedGraph:
+def _planned_part(given: SpecialisedGraph, planned: frozenset[str], outputs: tuple[Ref, ...]) -> SpecialisedGraph:
     graph = given.graph
     nodes = {n: node for n, node in graph.nodes.items() if n in planned or n in graph.constants}
     read = {ref.node for node in nodes.values() for ref in node.references()}

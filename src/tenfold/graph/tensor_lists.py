@@ -126,9 +126,7 @@ class TensorList(HostValue):
     def stacked(self, element_shape: PartialShape = None, count: int = -1) -> Tensor:
         """All elements as one tensor with a new first axis."""
         if count not in (-1, len(self.tensors)):
-            raise ValueError(
-                f"TensorListStack: expected {count} elements, but the list has {len(self.tensors)}."
-            )
+            raise ValueError(f"TensorListStack: expected {count} elements, but the list has {len(self.tensors)}.")
         return self.gathered(range(len(self.tensors)), element_shape)
 
     def gathered(self, indices: Sequence[int], element_shape: PartialShape = None) -> Tensor:
@@ -223,9 +221,7 @@ class TensorArray(HostValue):
         if index < 0 or (index >= len(self._tensors) and not self.dynamic):
             raise ValueError(f"{where}: cannot write at {index}; it has {len(self._tensors)} elements.")
         if tensor.dtype != self.dtype:
-            raise ValueError(
-                f"{where}: cannot write a {tensor.dtype} tensor at {index}; it holds {self.dtype}."
-            )
+            raise ValueError(f"{where}: cannot write a {tensor.dtype} tensor at {index}; it holds {self.dtype}.")
         self._tensors.extend([None] * (index + 1 - len(self._tensors)))
         if self._tensors[index] is not None or index in self._cleared:
             raise ValueError(f"{where}: cannot write at {index}; it has been written before.")
@@ -241,8 +237,7 @@ class TensorArray(HostValue):
             raise ValueError(f"{where}: cannot read at {index}; it has {len(self._tensors)} elements.")
         if index in self._cleared:
             raise ValueError(
-                f"{where}: cannot read at {index} twice; it was cleared after the first time "
-                "(clear_after_read)."
+                f"{where}: cannot read at {index} twice; it was cleared after the first time (clear_after_read)."
             )
         tensor = self._tensors[index]
         if tensor is None:
@@ -278,9 +273,7 @@ class TensorArray(HostValue):
         """Write the rows of `tensor` at `indices`."""
         rows = unstack(tensor)
         if len(rows) != len(indices):
-            raise ValueError(
-                f"TensorArray {self.name!r}: {len(indices)} indices were given for {len(rows)} rows."
-            )
+            raise ValueError(f"TensorArray {self.name!r}: {len(indices)} indices were given for {len(rows)} rows.")
         for index, row in zip(indices, rows, strict=True):
             self.write(index, row)
 
@@ -318,9 +311,7 @@ class HashTable(HostValue):
         self._check("keys", keys, self.key_dtype)
         self._check("values", values, self.value_dtype)
         if not values.shape or keys.size != values.shape[0]:
-            raise ValueError(
-                f"The hash table was given {keys.size} keys for values of shape {list(values.shape)}."
-            )
+            raise ValueError(f"The hash table was given {keys.size} keys for values of shape {list(values.shape)}.")
         rows = list(values.numpy())
         self._entries = dict(zip(keys.numpy().ravel().tolist(), rows, strict=True))
 
@@ -369,9 +360,7 @@ def unstack(tensor: Tensor) -> list[Tensor]:
 def split(tensor: Tensor, lengths: Sequence[int], where: str) -> list[Tensor]:
     """Consecutive parts of a tensor along its first axis."""
     if not tensor.shape or sum(lengths) != tensor.shape[0] or any(n < 0 for n in lengths):
-        raise ValueError(
-            f"{where}: a tensor of shape {list(tensor.shape)} has no parts of lengths {list(lengths)}."
-        )
+        raise ValueError(f"{where}: a tensor of shape {list(tensor.shape)} has no parts of lengths {list(lengths)}.")
     if not lengths:
         return []
     attributes = {"num_or_size_splits": tuple(lengths), "axis": 0}
