@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tenfold.backends.cpu.convolution as convolution_module
 from tenfold.backends.cpu.convolution import (
     conv2d,
     conv2d_backprop_filter,
@@ -130,6 +131,32 @@ def test_gradients_of_a_depthwise_convolution_are_its_adjoint(geometry, channels
     assert adjoint_gap(lambda v: depthwise_conv2d(x, v, **common), dw, dy) < 1e-9
 
 
+@settings(max_examples=40, deadline=None)
+@given(geometries(), channel_counts, st.integers(1, 3))
+def test_blocks_of_one_row_make_the_same_results(geometry, channels, outputs):
+    x = numbers((geometry.batch, *geometry.size, channels), dtype=np.float64)
+    filters = numbers((*geometry.window, channels, outputs), 1, np.float64)
+    common = attributes(geometry)
+
+    def results() -> list[np.ndarray]:
+        made = []
+        for forward, back, back_filter in [
+            (conv2d, conv2d_backprop_input, conv2d_backprop_filter),
+            (depthwise_conv2d, depthwise_conv2d_backprop_input, depthwise_conv2d_backprop_filter),
+        ]:
+            y = forward(x, filters, **common)
+            dx = back(y, filters, **common, input_shape=x.shape)
+            made += [y, dx, back_filter(x, y, **common, filter_shape=filters.shape)]
+        return made
+
+    want = results()
+    with pytest.MonkeyPatch.context() as patched:
+        for budget in ("_PATCH_BYTES", "_PRODUCT_BYTES", "_DEPTHWISE_BYTES"):
+            patched.setattr(convolution_module, budget, 1)
+        for got, whole in zip(results(), want, strict=True):
+            assert relative_error(got, whole) < 1e-12
+
+
 @pytest.mark.parametrize(("groups", "inside", "outside"), [(2, 3, 4), (3, 1, 2), (4, 1, 1)])
 def test_a_grouped_convolution_convolves_each_group_by_itself(groups, inside, outside):
     x = numbers((2, 6, 7, groups * inside), dtype=np.float64)
@@ -183,7 +210,7 @@ def test_channels_first_is_channels_last_transposed(pad):
         np.testing.assert_array_equal(got, dw)
 
 
-@pytest.mark.parametrize("scale", [1, 40_000, 20_000_000])
+@pytest.mark.parametrize("scale", [1, 40_000, 4_000_001, 20_000_000])
 def test_int32_is_exact_and_wraps_around(scale):
     x = numbers((1, 6, 6, 3), dtype=np.int32) * np.int32(scale)
     filters = numbers((3, 3, 3, 2), 1, np.int32) * np.int32(scale)

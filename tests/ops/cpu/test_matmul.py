@@ -11,7 +11,7 @@ from tenfold.backends.cpu.matmul import batch_mat_mul
 from tests.ops.cpu.reference import Recorder, numbers, relative_error
 
 batches = st.sampled_from(
-    [((), ()), ((3,), (3,)), ((3,), ()), ((), (3,)), ((2, 1), (3,)), ((2, 3), (1, 1)), ((0,), ())]
+    [((), ()), ((3,), (3,)), ((3,), ()), ((), (3,)), ((2, 1), (3,)), ((2, 3), (1, 1)), ((3,), (1, 1)), ((0,), ())]
 )
 lengths = st.integers(0, 6)
 
@@ -32,7 +32,7 @@ def test_products_of_batches(batch, rows, terms, columns, transpose_a, transpose
     assert relative_error(got, want + 1) < 1e-6
 
 
-@pytest.mark.parametrize("scale", [1, 50_000, 40_000_000])
+@pytest.mark.parametrize("scale", [1, 50_000, 4_000_001, 40_000_000])
 def test_int32_is_exact_and_wraps_around(scale):
     a = numbers((7, 9), dtype=np.int32) * np.int32(scale)
     b = numbers((9, 5), 1, np.int32) * np.int32(scale)
