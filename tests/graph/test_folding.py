@@ -131,6 +131,15 @@ def test_other_batch_norms_become_a_product_and_a_sum(optional: bool) -> None:
     assert same_results(lowered, graph)
 
 
+def test_large_means_are_subtracted_first() -> None:
+    b = GraphBuilder()
+    mean, variance = b.constant([1e4, 0.0, -1e4]), b.constant([1.0, 1.0, 1.0])
+    graph = b.graph(b.add("FusedBatchNorm", b.input("x"), mean, variance, None, None, variance_epsilon=1e-3))
+    lowered = lower_batch_norms(specialise(graph, {"x": IMAGE}))
+    assert ops_of(lowered.graph) == ["Sub", "Multiply", "Add"]
+    assert same_results(lowered, graph)
+
+
 @pytest.mark.parametrize("op", ["Conv2D", "DepthwiseConv2dNative"])
 @pytest.mark.parametrize("pad", ["valid", 1, [[0, 0], [0, 1], [2, 0], [0, 0]]])
 def test_padding_folds(op: str, pad: Any) -> None:

@@ -23,30 +23,42 @@ _LINEAR = frozenset({"BatchMatMul", "Conv2D", "DepthwiseConv2dNative"})
 """Kernels whose output is linear in their second input, channel by channel."""
 
 
+LARGE_MEAN = 16
+"""Means beyond so many standard deviations are subtracted first; below, the shift costs at most four bits."""
+
+
 # --- batch norms -------------------------------------------------------------------------------------------
 
 
 def lower_batch_norms(given: SpecialisedGraph) -> SpecialisedGraph:
-    """Write a batch norm of constant statistics as one product and one sum with constants."""
+    """Write a batch norm of constant statistics as products and sums with constants.
+
+    That is `x * scale + shift`, or `(x - mean) * scale + offset` where the mean is so large that digits of
+    `x - mean` would be lost in the shift.
+    """
     replaced: dict[str, Sequence[Node]] = {}
     constants: dict[str, Tensor] = {}
     specs: dict[Ref, TensorSpec] = {}
     for node in given.graph.nodes.values():
-        lowered = _scale_and_shift(given, node) if node.op == "FusedBatchNorm" else None
-        if lowered is None:
+        steps = _norm_steps(given, node) if node.op == "FusedBatchNorm" else None
+        if steps is None:
             continue
-        names = [_free(given, f"{node.name}/{part}") for part in ("scale", "shift", "scaled")]
-        scale, shift, scaled = names
-        constants[scale], constants[shift] = (_new_constant(values) for values in lowered)
-        specs[Ref(scaled)] = given.specs[Ref(node.name)]
-        replaced[node.name] = (
-            Node(scaled, "Multiply", (node.inputs[0], Ref(scale)), source=node.source),
-            Node(node.name, "Add", (Ref(scaled), Ref(shift)), source=node.source),
-        )
+        nodes: list[Node] = []
+        running = node.inputs[0]
+        for number, (op, values) in enumerate(steps):
+            last = number == len(steps) - 1
+            name = node.name if last else _free(given, f"{node.name}/{op.lower()}")
+            operand = _free(given, f"{node.name}/{op.lower()}_by")
+            constants[operand] = _new_constant(values)
+            specs[Ref(name)] = given.specs[Ref(node.name)]
+            nodes.append(Node(name, op, (running, Ref(operand)), source=node.source))
+            running = Ref(name)
+        replaced[node.name] = nodes
     return rewritten(given, replaced=replaced, constants=constants, specs=specs)
 
 
-def _scale_and_shift(given: SpecialisedGraph, node: Node) -> tuple[np.ndarray, np.ndarray] | None:
+def _norm_steps(given: SpecialisedGraph, node: Node) -> list[tuple[str, np.ndarray]] | None:
+    """What a batch norm does to its input, as kernels with one constant each."""
     kernel = find_kernel_definition(node.op)
     spec = given.specs.get(Ref(node.name))
     if kernel is None or spec is None or spec.dtype != "float32":
@@ -61,11 +73,14 @@ def _scale_and_shift(given: SpecialisedGraph, node: Node) -> tuple[np.ndarray, n
             values[name] = _doubles(given.graph.constants[ref.node])
         else:
             return None
-    scale = values["scale"] / np.sqrt(values["variance"] + node.attributes["variance_epsilon"])
+    deviation = np.sqrt(values["variance"] + node.attributes["variance_epsilon"])
+    scale = values["scale"] / deviation
     shift = values["offset"] - values["mean"] * scale
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         return None
-    return scale, shift
+    if (np.abs(values["mean"]) > LARGE_MEAN * deviation).any():
+        return [("Sub", values["mean"]), ("Multiply", scale), ("Add", values["offset"])]
+    return [("Multiply", scale), ("Add", shift)]
 
 
 # --- scales and shifts -------------------------------------------------------------------------------------

@@ -90,6 +90,8 @@ def _fusing_group(
     if kernel is None or not kernel.elementwise or kernel.definition is None or node.outputs != 1:
         return None
     spec = given.specs.get(Ref(node.name))
+    if spec is None:
+        return None
     found: Group | None = None
     for ref in set(node.inputs):
         group = None if ref is None else groups.get(ref.node)

@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     from tenfold.core.storage import Shape, Storage
     from tenfold.graph.plan import Plan, Step
 
-TAKE_EPILOGUES = frozenset(("BatchMatMul", "Conv2D", "Conv2DBackpropInput", "DepthwiseConv2dNative"))
-"""Kernels whose functions call an epilogue for each block they finish."""
+TAKE_EPILOGUES = frozenset(
+    (
+        "AvgPool",
+        "BatchMatMul",
+        "Conv2D",
+        "Conv2DBackpropInput",
+        "DepthwiseConv2dNative",
+        "FusedBatchNorm",
+        "MaxPool",
+    )
+)
+"""Kernels whose functions call an epilogue for each block of leading axes that they finish."""
 
 _VIEWS = ("Identity", "Reshape")
 
@@ -43,10 +53,14 @@ class _Call(NamedTuple):
 
 
 class _Stage(NamedTuple):
-    """A stage of an epilogue: `function` on arrays, with `out`; -1 among the operands is the running value."""
+    """A stage of an epilogue: `function` on arrays, with `out`; -1 among the operands is the running value.
+
+    `cut` says whether an operand must be cut like the output; most are one number for each channel.
+    """
 
     function: Callable[..., Any]
     operands: tuple[int, ...]
+    cut: bool
 
 
 class _View(NamedTuple):
@@ -120,7 +134,11 @@ class CpuPlan:
                 raise ValueError(f"There is no kernel {stage.kernel!r} for an epilogue.")
             dtypes = tuple(running if i is None else self._plan.specs[i].dtype for i in stage.operands)
             function = elementwise_function(kernel, dtypes, stage.attributes)
-            stages.append(_Stage(function, tuple(-1 if i is None else i for i in stage.operands)))
+            operands = tuple(-1 if i is None else i for i in stage.operands)
+            shapes = [self._plan.specs[i].shape for i in operands if i >= 0]
+            by_channel = step.kernel in TAKE_EPILOGUES
+            cut = any(n > 1 for shape in shapes for n in (shape[:-1] if by_channel else shape))
+            stages.append(_Stage(function, operands, cut))
         return tuple(stages)
 
     # -- running ------------------------------------------------------------------------------------------
@@ -180,10 +198,15 @@ def _settled(array: Any) -> np.ndarray:
 
 
 def _with_epilogue(function: Callable[..., Any], arrays: list[Any], stages: tuple[_Stage, ...], values: Values) -> Any:
-    def epilogue(out: np.ndarray, index: tuple[Any, ...]) -> None:
+    ready = [(stage, [None if i < 0 else values[i] for i in operands], cut) for stage, operands, cut in stages]
+
+    def epilogue(out: np.ndarray, index: tuple[slice, ...]) -> None:
         part = out[index] if index else out
-        for stage, operands in stages:
-            stage(*[part if i < 0 else _part(values[i], out.ndim, index) for i in operands], out=part)
+        for stage, operands, cut in ready:
+            if cut and index:
+                stage(*[part if a is None else _part(a, out.ndim, index) for a in operands], out=part)
+            else:
+                stage(*[part if a is None else a for a in operands], out=part)
 
     return function(*arrays, epilogue=epilogue)
 
@@ -199,7 +222,7 @@ def _by_blocks(
     out = np.empty(shape, dtype)
     for index in _blocks(out):
         part = out[index] if index else out
-        function(*[_part(array, out.ndim, index) for array in arrays], out=part)
+        function(*(arrays if not index else [_part(array, out.ndim, index) for array in arrays]), out=part)
         epilogue(out, index)
     return out
 
@@ -217,14 +240,10 @@ def _blocks(out: np.ndarray) -> Iterator[tuple[slice, ...]]:
         yield (*before, slice(start, start + rows))
 
 
-def _part(operand: np.ndarray, rank: int, index: tuple[Any, ...]) -> np.ndarray:
+def _part(operand: np.ndarray, rank: int, index: tuple[slice, ...]) -> np.ndarray:
     """The part of a broadcast operand that meets `out[index]`, for an output of the given rank."""
     missing = rank - operand.ndim
     if len(index) <= missing:
         return operand
-    lengths = operand.shape
-    chosen = tuple(
-        i if lengths[axis] != 1 else (0 if isinstance(i, int) else slice(None))
-        for axis, i in enumerate(index[missing:])
-    )
-    return operand[chosen]
+    pairs = zip(operand.shape, index[missing:], strict=False)
+    return operand[tuple(chosen if length != 1 else slice(None) for length, chosen in pairs)]
