@@ -28,10 +28,9 @@ bench:
 	@$(PROVISION) venv dev
 	@$(PROVISION) models
 	@$(PROVISION) peers
-	$(BIN)/python -m benchmarks.models
-	$(BIN)/python -m benchmarks.add
-	$(BIN)/python -m benchmarks.loading
-	$(BIN)/python -m benchmarks.import_time
+	@missed=; for benchmark in models add loading import_time; do \
+	    echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || missed="$$missed $$benchmark"; \
+	done; test -z "$$missed" || { echo "not as it must be:$$missed" >&2; exit 1; }
 
 clean:
 	rm -rf .venv build dist benchmarks/tfjs/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

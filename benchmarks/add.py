@@ -15,7 +15,7 @@ from timeit import Timer
 import numpy as np
 
 import tenfold as tf
-from benchmarks.machine import load_average
+from benchmarks.machine import load_average, publish
 from tenfold.core.engine import engine
 from tenfold.core.tensor import Tensor
 
@@ -62,10 +62,11 @@ def main() -> int:
     times = measure(stages())
     numpy, add = next(iter(times.values())), times["and tf.add: arguments, dtypes, shapes"]
     previous = 0.0
+    lines = [f"tf.add of two scalars over numpy.add: {add / numpy:.1f} times (at most {BOUND:g})"]
     for name, microseconds in times.items():
-        print(f"  {microseconds:6.2f} µs  {microseconds - previous:+6.2f}  {name}")
+        lines.append(f"  {microseconds:6.2f} µs  {microseconds - previous:+6.2f}  {name}")
         previous = microseconds
-    print(f"tf.add over numpy.add: {add / numpy:.1f} times (at most {BOUND:g}); load average {load_before}")
+    publish("add", lines, load_before)
     return 0 if add / numpy <= BOUND else 1
 
 

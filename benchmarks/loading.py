@@ -19,7 +19,7 @@ from time import perf_counter
 
 import numpy as np
 
-from benchmarks.machine import load_average
+from benchmarks.machine import load_average, publish
 from tools.testdata import human_models_root
 
 MODEL = "faceres-deep.json"
@@ -100,9 +100,9 @@ def main() -> int:
         ("growth while loading over weights", peak / weight_bytes, PEAK_BOUND, f"{peak / 2**20:.1f} MiB"),
         ("growth after loading over weights", after / weight_bytes, AFTER_BOUND, f"{after / 2**20:.1f} MiB"),
     ]
-    print(f"{MODEL}, {weight_bytes / 2**20:.1f} MiB of float32 weights; load average {load_before}")
-    for title, ratio, bound, detail in rows:
-        print(f"  {title}: {ratio:.2f} (at most {bound:g}; {detail})")
+    lines = [f"{MODEL}, {weight_bytes / 2**20:.1f} MiB of float32 weights"]
+    lines += [f"  {title}: {ratio:.2f} (at most {bound:g}; {detail})" for title, ratio, bound, detail in rows]
+    publish("loading", lines, load_before)
     return 0 if all(ratio <= bound for _, ratio, bound, _ in rows) else 1
 
 

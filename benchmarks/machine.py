@@ -1,12 +1,17 @@
-"""What a figure depends on besides the code: processor, cores, load, versions."""
+"""What a figure depends on besides the code (processor, cores, load, versions), and where figures are written."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.testdata import REPOSITORY
+
+RESULTS = REPOSITORY / "benchmarks" / "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,18 @@ def this_machine() -> Machine:
 def load_average() -> float:
     """Processes that wanted to run, over the last minute: above the number of cores, times are doubtful."""
     return round(os.getloadavg()[0], 2)
+
+
+def publish(name: str, lines: Sequence[str], load_before: float) -> None:
+    """Print figures, and write them to a page of results together with the machine's description."""
+    machine = this_machine()
+    description = (
+        f"Machine: {machine.processor}, {machine.cores} cores, {machine.system}, Python {machine.python}; "
+        f"load average {load_before} before and {load_average()} after."
+    )
+    print("\n".join(lines))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.txt").write_text("\n".join([*lines, "", description, ""]))
 
 
 def _processor() -> str:

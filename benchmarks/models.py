@@ -23,7 +23,7 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.engines import About, EngineProcess, Values
-from benchmarks.machine import Machine, load_average, this_machine
+from benchmarks.machine import RESULTS, Machine, load_average, this_machine
 from tools.testdata import REPOSITORY, model_file, shared_root
 
 TENFOLD = "tenfold-cpu"
@@ -222,7 +222,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--engines", nargs="+", choices=list(COMMANDS), default=list(COMMANDS), metavar="NAME")
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
 
     subjects = [subject for subject in SUBJECTS if subject.name in options.models]
