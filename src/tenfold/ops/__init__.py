@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
-from tenfold.ops import arithmetic, creation, operators, transformations  # noqa: F401
+from tenfold.ops import (  # noqa: F401
+    arithmetic,
+    convolution,
+    creation,
+    matrices,
+    operators,
+    pooling,
+    transformations,
+)

@@ -16,7 +16,7 @@ from tenfold.core.dtypes import numpy_dtype
 from tenfold.core.engine import ENGINE
 from tenfold.core.tensor import Tensor
 from tenfold.core.tensor_methods import attach
-from tenfold.ops import arithmetic
+from tenfold.ops import arithmetic, matrices
 from tenfold.ops.elementwise import cast_to
 
 
@@ -73,3 +73,4 @@ _attach_pair("truediv", _true_div)
 _attach_pair("floordiv", arithmetic.floor_div)
 _attach_pair("mod", arithmetic.mod)
 _attach_pair("pow", arithmetic.pow)
+_attach_pair("matmul", matrices.vector_product)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tenfold.backends.cpu import arrays, convolution, matmul, pooling, resize  # noqa: F401
+from tenfold.backends.cpu import (  # noqa: F401
+    arrays,
+    convolution,
+    matmul,
+    pooling,
+    resize,
+    transpose,
+)
 from tenfold.backends.cpu.backend import CpuBackend
 from tenfold.core.backends import Availability, register_backend
 

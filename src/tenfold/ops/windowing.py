@@ -1,0 +1,112 @@
+"""Arguments of sliding windows: what convolutions and pooling take, in the one form that their kernels know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from operator import index
+from typing import Any, TypeAlias
+
+from tenfold.core.conversion import TensorLike, convert_to_tensor
+from tenfold.core.dtypes import is_floating
+from tenfold.core.engine import ENGINE
+from tenfold.core.environment import ENV
+from tenfold.core.tensor import Tensor
+from tenfold.core.windows import ConvInfo, Pad, Pair
+
+KernelPad: TypeAlias = str | int | tuple[tuple[int, int], ...]
+
+
+def float_tensor(x: TensorLike, argument: str, op: str) -> Tensor:
+    """A floating-point tensor; numbers that are no tensor become float32.
+
+    Raises:
+        TypeError: if it is a tensor of another dtype, or no tensor-like.
+    """
+    if isinstance(x, Tensor) and is_floating(x.dtype):
+        return x
+    return convert_to_tensor(x, argument, op, "float32")
+
+
+def as_batch(x: Tensor, op: str, argument: str = "x") -> Tensor:
+    """A tensor of rank 4; one of rank 3 becomes a batch of one.
+
+    Raises:
+        ValueError: if it has another rank.
+    """
+    if x.rank == 3:
+        return ENGINE.run_kernel("Reshape", (x,), {"shape": (1, *x.shape)})
+    if x.rank != 4:
+        raise ValueError(
+            f"{op}: argument '{argument}' must have rank 4, or 3 for a batch of one, got shape {list(x.shape)}."
+        )
+    return x
+
+
+def like_given(result: Tensor, given: Tensor) -> Tensor:
+    """A result of rank 4 without its batch axis, if what was given had none."""
+    return result if given.rank == 4 else ENGINE.run_kernel("Reshape", (result,), {"shape": result.shape[1:]})
+
+
+def pair(value: Pair | None, argument: str, op: str) -> tuple[int, int]:
+    """Height and width of an argument that gives both or one number for both; None means 1.
+
+    Raises:
+        TypeError: if it is neither.
+        ValueError: if a number is less than 1.
+    """
+    if value is None:
+        return 1, 1
+    try:
+        height, width = (index(n) for n in value) if isinstance(value, Sequence) else (index(value), index(value))
+    except (TypeError, ValueError):
+        raise TypeError(f"{op}: argument '{argument}' must be a whole number or two, got {value!r}.") from None
+    if height < 1 or width < 1:
+        raise ValueError(f"{op}: argument '{argument}' must be 1 or more, got {value!r}.")
+    return height, width
+
+
+def padding(pad: Pad, op: str) -> KernelPad:
+    """Padding in the form of kernels, hashable.
+
+    Raises:
+        TypeError: if it is nothing that says how to pad.
+        ValueError: if it is another word than "same" and "valid", or holds a fraction.
+    """
+    if isinstance(pad, str):
+        if pad not in ("same", "valid"):
+            raise ValueError(f"{op}: argument 'pad' must be 'same', 'valid' or numbers, got {pad!r}.")
+        return pad
+    if isinstance(pad, Sequence):
+        if any(isinstance(sides, str) or not isinstance(sides, Sequence) or len(sides) != 2 for sides in pad):
+            raise ValueError(f"{op}: argument 'pad' must hold pairs (before, after), one per axis, got {pad!r}.")
+        return tuple((_whole(before, pad, op), _whole(after, pad, op)) for before, after in pad)
+    return _whole(pad, pad, op)
+
+
+def _whole(number: Any, pad: Pad, op: str) -> int:
+    if not isinstance(number, Real):
+        raise TypeError(f"{op}: argument 'pad' must be 'same', 'valid', a whole number or pairs of them, got {pad!r}.")
+    if number != int(number):
+        raise ValueError(f"{op}: argument 'pad' must hold whole numbers, got {pad!r}.")
+    return int(number)
+
+
+def check_windows(op: str, sizes: Callable[[], ConvInfo]) -> ConvInfo | None:
+    """The sizes that `sizes` computes; None in production mode, which leaves complaints to the kernel.
+
+    Raises:
+        ValueError: naming the op, if the arguments do not fit each other, or both strides and dilations are
+            more than 1.
+    """
+    if ENV.is_true("PROD"):
+        return None
+    try:
+        info = sizes()
+    except ValueError as error:
+        raise ValueError(f"{op}: {error}") from None
+    strides = info.stride_height, info.stride_width
+    dilations = info.dilation_height, info.dilation_width
+    if strides != (1, 1) and dilations != (1, 1):
+        raise ValueError(f"{op}: either 'strides' or 'dilations' must be 1, got {strides} and {dilations}.")
+    return info
