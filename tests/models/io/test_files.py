@@ -204,9 +204,7 @@ def test_new_models_are_saved_in_shards_of_4_mib(tmp_path: Path) -> None:
     save_artifacts(tmp_path, from_memory({"node": []}, [spec], values.tobytes()).load())
     names = ["group1-shard1of2.bin", "group1-shard2of2.bin"]
     assert [(tmp_path / name).stat().st_size for name in names] == [4 << 20, 4_800_000 - (4 << 20)]
-    assert json.loads((tmp_path / "model.json").read_text())["weightsManifest"] == [
-        {"paths": names, "weights": [spec]}
-    ]
+    assert json.loads((tmp_path / "model.json").read_text())["weightsManifest"] == [{"paths": names, "weights": [spec]}]
     loaded = load_artifacts(tmp_path)
     assert loaded.weights is not None
     np.testing.assert_array_equal(loaded.weights.arrays["w"], values)

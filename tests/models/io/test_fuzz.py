@@ -18,9 +18,7 @@ from tests.models.io import toy
 # The files are a few hundred bytes; Python's own JSON and the messages take some room.
 MOST_MEMORY = 2 << 20
 
-SETTINGS = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SETTINGS = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NUMBERS = (
     st.sampled_from([-1, 0, 1, 2**31 - 1, 2**31, 2**32, 2**63, 10**30, 0.5, -0.0, 1e300, 1e-320])
     | st.integers()

@@ -14,6 +14,7 @@ from tenfold.models.io import LoadOptions, load_artifacts
 from tenfold.models.io.manifest import parse_model_json
 from tests.models.io import toy
 
+
 def parse(**changes: Any) -> None:
     parse_model_json(json.dumps(toy.model_json(**changes)).encode(), "model.json")
 

@@ -218,9 +218,7 @@ def test_in_a_browser_the_error_says_to_give_an_address(monkeypatch: pytest.Monk
         npm_folder("npm:pkg@1.0.0")
 
 
-def test_another_process_may_be_faster(
-    fake_npm: FakeNpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_process_may_be_faster(fake_npm: FakeNpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_npm(toy_archive())
     folder = npm_folder("npm:@scope/toy@1.2.3")
     monkeypatch.setattr(npm, "cached_folder", lambda address: None)

@@ -29,9 +29,7 @@ def test_io_01_every_dtype_is_encoded() -> None:
 def test_io_01_pairs_and_lists_and_strided_arrays_are_encoded() -> None:
     strided = np.arange(6, dtype=np.float32).reshape(2, 3).T
     data, specs = encode_weights([("t", strided), ("s", ["a", b"b"])])
-    toy.assert_same(
-        decode_weights(data, specs), {"t": strided, "s": np.array([b"a", b"b"], object)}
-    )
+    toy.assert_same(decode_weights(data, specs), {"t": strided, "s": np.array([b"a", b"b"], object)})
     assert specs[0].to_json() == {"name": "t", "shape": [3, 2], "dtype": "float32"}
 
 

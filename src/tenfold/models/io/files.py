@@ -12,16 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
+
 from tenfold.core.errors import ModelFormatError
 from tenfold.devices.host import run_in_thread
 from tenfold.models.io.artifacts import ManifestGroup, ModelArtifacts, SaveResult, describe
 from tenfold.models.io.handlers import LoadOptions
 from tenfold.models.io.manifest import MAX_JSON_BYTES, MODEL_FILE, check_shard_name, parse_model_json
 from tenfold.models.io.progress import Progress, run_with_progress
-from tenfold.models.io.shards import CompositeBuffer, Shard, StreamShard
-from tenfold.models.io.weights import WeightReader, group_limit
+from tenfold.models.io.shards import CompositeBuffer, MemoryShard, Shard, StreamShard, fill
+from tenfold.models.io.weights import WeightReader, stored_bytes
 
 FILE_SCHEME = "file://"
+# Their sizes are multiples of 4, so each begins where it can be used in place.
+WORD_DTYPES = frozenset({"float32", "int32", "complex64"})
 
 
 class FileHandler:
@@ -58,9 +62,7 @@ class FileHandler:
         All files are written beside their places first and then renamed, model.json last, so a reader finds
         the old model or the new one.
         """
-        folder, name = (
-            (self.path.parent, self.path.name) if self.path.suffix == ".json" else (self.path, MODEL_FILE)
-        )
+        folder, name = (self.path.parent, self.path.name) if self.path.suffix == ".json" else (self.path, MODEL_FILE)
         data = artifacts.weights.encode() if artifacts.weights else CompositeBuffer()
         manifest = artifacts.manifest_to_save(len(data)) if artifacts.weights else None
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,16 +97,12 @@ class FileHandler:
             _FileGroup(folder, group, f"{path}: weightsManifest[{i}]", options.max_bytes)
             for i, group in enumerate(artifacts.manifest)
         ]
-        reader = WeightReader(
-            Progress(options.on_progress, max(sum(sum(group.sizes) for group in groups), 1)),
-            options.max_bytes,
-        )
-        manifest = tuple(
-            replace(
-                group.group, shard_sizes=reader.read_group(group.group.specs, group.shards(), group.where)
-            )
-            for group in groups
-        )
+        progress = Progress(options.on_progress, max(sum(sum(group.sizes) for group in groups), 1))
+        reader = WeightReader()
+        for group in groups:
+            reader.read_group(group.group.specs, group.shards(progress), group.where, sum(group.sizes))
+        progress.finish()
+        manifest = tuple(replace(group.group, shard_sizes=tuple(group.sizes)) for group in groups)
         return replace(artifacts, weights=reader.finish(), manifest=manifest)
 
 
@@ -116,19 +114,32 @@ class _FileGroup:
         self.where = where
         self.paths = [_below(folder, path, where) for path in group.paths]
         self.sizes = [_regular_file_size(path, where) for path in self.paths]
-        limit = group_limit(group.specs, max_bytes)
-        least = sum(spec.least_bytes for spec in group.specs)
-        if not least <= sum(self.sizes) <= limit:
-            wanted = f"{least} bytes" if least == limit else f"at least {least} bytes"
+        least, most = stored_bytes(group.specs, max_bytes)
+        if not least <= sum(self.sizes) <= most:
+            wanted = f"{least} bytes" if least == most else f"at least {least} bytes"
             raise ModelFormatError(
                 f"{where}: the weights take {wanted}, but the files ({', '.join(group.paths)}) have "
                 f"{sum(self.sizes)}: they are truncated, oversized or of another model."
             )
 
-    def shards(self) -> Iterator[Shard]:
-        """Opens one file after another."""
-        for path, size in zip(self.paths, self.sizes, strict=True):
-            yield StreamShard(str(path), size, path.open("rb"))
+    def shards(self, progress: Progress) -> Iterator[Shard]:
+        """The files one after another, each opened when it is asked for.
+
+        Where all weights can be views of one aligned buffer, the files are read into such a one instead.
+        Otherwise the weights are read one by one, so that no bytes are kept beside what they are decoded to.
+        """
+        files = zip(self.paths, self.sizes, strict=True)
+        if any(spec.quantization or spec.dtype not in WORD_DTYPES for spec in self.group.specs):
+            for path, size in files:
+                yield StreamShard(str(path), size, path.open("rb"), progress)
+            return
+        everything = np.empty(sum(self.sizes), np.uint8)
+        position = 0
+        for path, size in files:
+            with path.open("rb", buffering=0) as file:
+                fill(everything[position : position + size], file, str(path), progress)
+            position += size
+        yield MemoryShard(self.where, everything, share=True)
 
 
 def path_of(url: str) -> Path:

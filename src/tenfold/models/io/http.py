@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import uuid
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -16,14 +16,12 @@ from tenfold.models.io.handlers import Answer, Fetch, LoadOptions, SaveOptions
 from tenfold.models.io.manifest import MAX_JSON_BYTES, MODEL_FILE, parse_model_json
 from tenfold.models.io.progress import Progress
 from tenfold.models.io.shards import CHUNK_BYTES, CompositeBuffer, MemoryShard, Shard, StreamShard
-from tenfold.models.io.weights import WeightReader, group_limit
+from tenfold.models.io.weights import WeightReader, stored_bytes
 
 HTTP_SCHEMES = ("http://", "https://")
 PARALLEL_REQUESTS = 6  # what browsers allow per host
 WEIGHTS_FILE = "model.weights.bin"
-URL_CHARACTERS = (
-    "/%?&=+,;:@!$'()*~"  # left as they are in the path of a shard; letters, digits and -._ always are
-)
+URL_CHARACTERS = "/%?&=+,;:@!$'()*~"  # left as they are in the path of a shard, like letters and digits
 
 
 class HttpHandler:
@@ -56,12 +54,11 @@ class HttpHandler:
         artifacts = parse_model_json(text, self.url, options.max_bytes)
         if artifacts.manifest is None:
             return artifacts
-        reader = _weight_reader(artifacts.manifest, options)
-        sizes = [
-            reader.read_group(group.specs, self._shards(group), where)
-            for group, where in _named(artifacts.manifest, self.url)
-        ]
-        return _with_weights(artifacts, artifacts.manifest, reader, sizes)
+        progress = Progress(options.on_progress, _least_bytes(artifacts.manifest))
+        shards = [self._shards(group, progress) for group in artifacts.manifest]
+        loaded = self._assemble(artifacts, artifacts.manifest, shards)
+        progress.finish()
+        return loaded
 
     async def load_async(self) -> ModelArtifacts:
         """Fetches the model, several shards at a time."""
@@ -70,36 +67,41 @@ class HttpHandler:
         artifacts = await run_in_thread(parse_model_json, text, self.url, options.max_bytes)
         if artifacts.manifest is None:
             return artifacts
-        fetched = Progress(options.on_progress, _least_bytes(artifacts.manifest))
-        groups = await self._fetch_all(artifacts.manifest, fetched)
-        # Fetching was the progress; decoding what is in memory takes a moment.
-        reader = _weight_reader(artifacts.manifest, replace(options, on_progress=None))
+        progress = Progress(options.on_progress, _least_bytes(artifacts.manifest))
+        bodies = await self._fetch_all(artifacts.manifest, progress)
+        shards = [_consumed(group.paths, of_group) for group, of_group in zip(artifacts.manifest, bodies, strict=True)]
+        loaded = await run_in_thread(self._assemble, artifacts, artifacts.manifest, shards)
+        progress.finish()
+        return loaded
 
-        def decode() -> list[tuple[int, ...]]:
-            named = _named(artifacts.manifest or (), self.url)
-            return [
-                reader.read_group(group.specs, _consumed(bodies, group), where)
-                for (group, where), bodies in zip(named, groups, strict=True)
-            ]
+    def _assemble(
+        self, artifacts: ModelArtifacts, manifest: Sequence[ManifestGroup], shards: Sequence[Iterable[Shard]]
+    ) -> ModelArtifacts:
+        """The model with its weights, out of the shards of each group."""
+        reader = WeightReader()
+        measured: list[ManifestGroup] = []
+        for i, (group, found) in enumerate(zip(manifest, shards, strict=True)):
+            most = self._most_bytes(group)
+            sizes = reader.read_group(group.specs, found, f"{self.url}: weightsManifest[{i}]", most)
+            measured.append(replace(group, shard_sizes=sizes))
+        return replace(artifacts, weights=reader.finish(), manifest=tuple(measured))
 
-        sizes = await run_in_thread(decode)
-        fetched.finish()
-        return _with_weights(artifacts, artifacts.manifest, reader, sizes)
+    def _most_bytes(self, group: ManifestGroup) -> int:
+        return stored_bytes(group.specs, self._options.max_bytes)[1]
 
-    def _shards(self, group: ManifestGroup) -> Iterator[Shard]:
-        left = group_limit(group.specs, self._options.max_bytes)
+    def _shards(self, group: ManifestGroup, progress: Progress) -> Iterator[Shard]:
+        left = self._most_bytes(group)
         for path in group.paths:
             address = self._shard_address(path)
-            url = (
-                address if isinstance(address, str) else wait_for(address, "await load_artifacts_async(...)")
-            )
+            url = address if isinstance(address, str) else wait_for(address, "await load_artifacts_async(...)")
             response = self._get(url)
             length = response.length
             if length is None or _is_encoded(response):
                 with response:
                     shard: Shard = MemoryShard(url, _read_all(response, left, url), share=False)
+                progress.advance(shard.size)
             else:
-                shard = StreamShard(url, length, response)
+                shard = StreamShard(url, length, response, progress)
             left -= shard.size
             yield shard
 
@@ -108,7 +110,7 @@ class HttpHandler:
         import asyncio
 
         turns = asyncio.Semaphore(PARALLEL_REQUESTS)
-        left = [group_limit(group.specs, self._options.max_bytes) for group in manifest]
+        left = [self._most_bytes(group) for group in manifest]
 
         async def body(path: str, group: int) -> bytes:
             async with turns:
@@ -121,9 +123,7 @@ class HttpHandler:
             progress.advance(len(content))
             return content
 
-        tasks = [
-            [asyncio.ensure_future(body(path, i)) for path in group.paths] for i, group in enumerate(manifest)
-        ]
+        tasks = [[asyncio.ensure_future(body(path, i)) for path in group.paths] for i, group in enumerate(manifest)]
         every = [task for group in tasks for task in group]
         try:
             await asyncio.gather(*every)
@@ -185,9 +185,7 @@ class HttpSaver:
 
     def _request(self, artifacts: ModelArtifacts) -> tuple[Request, int]:
         data = artifacts.weights.encode() if artifacts.weights else CompositeBuffer()
-        manifest = (
-            (ManifestGroup((f"./{WEIGHTS_FILE}",), artifacts.weight_specs),) if artifacts.weights else ()
-        )
+        manifest = (ManifestGroup((f"./{WEIGHTS_FILE}",), artifacts.weight_specs),) if artifacts.weights else ()
         text = json.dumps(artifacts.to_json(manifest), separators=(",", ":"), allow_nan=False)
         files = [(MODEL_FILE, "application/json", CompositeBuffer(text.encode()))]
         if artifacts.weights:
@@ -261,9 +259,7 @@ def _succeeded(response: Response, request: Request) -> Response:
     if not response.ok:
         response.close()
         what = f"{request.method} {request.url}"
-        raise FetchError(
-            f"{what} was answered with HTTP status {response.status}.", request.url, response.status
-        )
+        raise FetchError(f"{what} was answered with HTTP status {response.status}.", request.url, response.status)
     return response
 
 
@@ -290,29 +286,12 @@ def _read_all(response: Response, limit: int, url: str) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _named(manifest: Sequence[ManifestGroup], url: str) -> list[tuple[ManifestGroup, str]]:
-    return [(group, f"{url}: weightsManifest[{i}]") for i, group in enumerate(manifest)]
-
-
 def _least_bytes(manifest: Sequence[ManifestGroup]) -> int:
     return max(sum(spec.least_bytes for group in manifest for spec in group.specs), 1)
 
 
-def _weight_reader(manifest: Sequence[ManifestGroup], options: LoadOptions) -> WeightReader:
-    return WeightReader(Progress(options.on_progress, _least_bytes(manifest)), options.max_bytes)
-
-
-def _consumed(bodies: list[bytes], group: ManifestGroup) -> Iterator[Shard]:
+def _consumed(paths: Sequence[str], bodies: list[bytes]) -> Iterator[Shard]:
     """Shards out of bodies that are let go of one by one, so that they and the weights are not both held."""
-    for path in group.paths:
-        yield MemoryShard(path, bodies.pop(0), share=False)
-
-
-def _with_weights(
-    artifacts: ModelArtifacts,
-    manifest: Sequence[ManifestGroup],
-    reader: WeightReader,
-    sizes: Sequence[tuple[int, ...]],
-) -> ModelArtifacts:
-    measured = tuple(replace(group, shard_sizes=found) for group, found in zip(manifest, sizes, strict=True))
-    return replace(artifacts, weights=reader.finish(), manifest=measured)
+    bodies.reverse()
+    for path in paths:
+        yield MemoryShard(path, bodies.pop(), share=False)

@@ -87,9 +87,7 @@ class NpmAddress:
                 f"the same files; {given} (ranges and tags are not accepted)."
             )
         if pin is not None and not _PIN.fullmatch(pin):
-            raise ValueError(
-                f"{url!r}: what follows # must be a digest, sha512- and 88 characters of base64."
-            )
+            raise ValueError(f"{url!r}: what follows # must be a digest, sha512- and 88 characters of base64.")
         return cls(name, version, check_shard_name(path, url) if path else "", pin)
 
     @property
@@ -286,14 +284,9 @@ def _errors_about(archive: Path) -> Iterator[None]:
 def _pack(npm: str, address: NpmAddress, folder: Path) -> tuple[Path, str]:
     """Lets npm fetch the archive into a folder; gives it with the digest that npm states."""
     command = [npm, "pack", address.package, "--json", "--ignore-scripts", "--pack-destination", str(folder)]
-    done = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        reason = (
-            "\n".join(line for line in done.stderr.splitlines() if line.startswith("npm error"))
-            or done.stderr
-        )
+        reason = "\n".join(line for line in done.stderr.splitlines() if line.startswith("npm error")) or done.stderr
         raise PackageError(f"npm could not fetch {address.package}:\n{reason.strip()}")
     try:
         (packed,) = json.loads(done.stdout)

@@ -39,7 +39,7 @@ class Shard(Protocol):
     name: str
     size: int
 
-    def read(self, count: int, progress: Progress) -> np.ndarray:
+    def read(self, count: int) -> np.ndarray:
         """The next `count` bytes; callers ask for no more than there are."""
         ...
 
@@ -49,28 +49,29 @@ class Shard(Protocol):
 
 
 class StreamShard:
-    """A shard of known size that is read from a file or from an answer, straight into new arrays."""
+    """A shard of known size that is read from a file or from an answer, straight into new arrays.
 
-    def __init__(self, name: str, size: int, stream: ReadableStream) -> None:
+    Args:
+        name: for messages.
+        size: its bytes.
+        stream: gives the bytes.
+        progress: told about each of them.
+    """
+
+    def __init__(self, name: str, size: int, stream: ReadableStream, progress: Progress) -> None:
         self.name = name
         self.size = size
         self._stream = stream
+        self._progress = progress
 
-    def read(self, count: int, progress: Progress) -> np.ndarray:
+    def read(self, count: int) -> np.ndarray:
         """The next `count` bytes, in memory of their own.
 
         Raises:
             ModelFormatError: the stream ended before its size was reached.
         """
         array = np.empty(count, np.uint8)
-        view = array.data
-        done = 0
-        while done < count:
-            got = self._stream.readinto(view[done : done + CHUNK_BYTES]) or 0
-            if not got:
-                raise ModelFormatError(f"{self.name} is truncated: it ends before its {self.size} bytes.")
-            done += got
-            progress.advance(got)
+        fill(array, self._stream, self.name, self._progress)
         return array
 
     def close(self) -> None:
@@ -94,16 +95,31 @@ class MemoryShard:
         self._share = share
         self._position = 0
 
-    def read(self, count: int, progress: Progress) -> np.ndarray:
+    def read(self, count: int) -> np.ndarray:
         """The next `count` bytes, as a view or a copy."""
         piece = self._bytes[self._position : self._position + count]
         self._position += count
-        progress.advance(count)
         return piece if self._share else piece.copy()
 
     def close(self) -> None:
         """Lets go of the buffer."""
         self._bytes = self._bytes[:0]
+
+
+def fill(array: np.ndarray, stream: ReadableStream, name: str, progress: Progress) -> None:
+    """Fills an array of bytes from a stream.
+
+    Raises:
+        ModelFormatError: the stream ended before.
+    """
+    view = array.data
+    done = 0
+    while done < array.size:
+        got = stream.readinto(view[done : done + CHUNK_BYTES]) or 0
+        if not got:
+            raise ModelFormatError(f"{name} is truncated: it ends {array.size - done} bytes too early.")
+        done += got
+        progress.advance(got)
 
 
 class ShardReader:
@@ -116,14 +132,12 @@ class ShardReader:
         shards: opens one shard after another.
         where: the file and field of the group, for messages.
         limit: how many bytes the shards may have together.
-        progress: told about every byte.
     """
 
-    def __init__(self, shards: Iterable[Shard], where: str, limit: int, progress: Progress) -> None:
+    def __init__(self, shards: Iterable[Shard], where: str, limit: int) -> None:
         self._shards: Iterator[Shard] = iter(shards)
         self._where = where
         self._limit = limit
-        self._progress = progress
         self._shard: Shard | None = None
         self._left = 0
         self.sizes: list[int] = []
@@ -143,7 +157,7 @@ class ShardReader:
                     f"{self._where}: {what} wants {count} bytes, of which {missing} are missing: the files are "
                     "truncated, or one is not listed."
                 )
-            piece = shard.read(min(missing, self._left), self._progress)
+            piece = shard.read(min(missing, self._left))
             self._left -= piece.size
             missing -= piece.size
             pieces.append(piece)
@@ -158,9 +172,7 @@ class ShardReader:
             ModelFormatError: the shards have more bytes than the weights.
         """
         if self._current() is not None:
-            raise ModelFormatError(
-                f"{self._where}: the files have more bytes than the weights that are listed."
-            )
+            raise ModelFormatError(f"{self._where}: the files have more bytes than the weights that are listed.")
 
     def _current(self) -> Shard | None:
         """The shard that has the next byte; None when there is no such byte."""
@@ -239,9 +251,7 @@ def as_bytes_array(data: BytesLike) -> np.ndarray:
             raise TypeError("Weight data must be contiguous bytes; give np.ascontiguousarray(data).")
         return data.reshape(-1).view(np.uint8)
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(
-            f"Weight data must be bytes, a bytearray, a memoryview or an array, not {type(data)}."
-        )
+        raise TypeError(f"Weight data must be bytes, a bytearray, a memoryview or an array, not {type(data)}.")
     view = memoryview(data)
     if not view.c_contiguous:
         raise TypeError("Weight data must be contiguous bytes, not a strided memoryview.")

@@ -115,8 +115,7 @@ def parse_specs(json: object, where: str) -> tuple[WeightSpec, ...]:
     if not isinstance(json, list | tuple):
         raise ModelFormatError(f"{where} must be a list of weights, not {kind_of(json)}.")
     return tuple(
-        spec if isinstance(spec, WeightSpec) else parse_spec(spec, f"{where}[{i}]")
-        for i, spec in enumerate(json)
+        spec if isinstance(spec, WeightSpec) else parse_spec(spec, f"{where}[{i}]") for i, spec in enumerate(json)
     )
 
 
@@ -141,23 +140,19 @@ def parse_spec(json: object, where: str) -> WeightSpec:
     )
 
 
-def check_specs(specs: Iterable[WeightSpec], where: str, max_bytes: int = MAX_WEIGHT_BYTES) -> int:
+def check_specs(specs: Iterable[WeightSpec], where: str, max_bytes: int = MAX_WEIGHT_BYTES) -> None:
     """Checks that names are unique and that the weights together are not too large.
-
-    Returns:
-        The bytes that the weights take in their files (without the texts of strings).
 
     Raises:
         ModelFormatError: a name occurs twice, or the weights exceed `max_bytes`.
     """
     names: set[str] = set()
-    stored = decoded = 0
+    decoded = 0
     for spec in specs:
         if spec.name in names:
             raise ModelFormatError(f"{where}: the weight {spec.name!r} is listed twice.")
         names.add(spec.name)
         item = POINTER_BYTES if spec.dtype == "string" else ITEM_SIZES[STORED_DTYPES[spec.dtype]]
-        stored += spec.least_bytes
         decoded += spec.size * item
         # An axis of length 0 must not hide the others: NumPy refuses such arrays.
         widened = math.prod(max(axis, 1) for axis in spec.shape) * item
@@ -166,7 +161,6 @@ def check_specs(specs: Iterable[WeightSpec], where: str, max_bytes: int = MAX_WE
                 f"{where}: the weights up to {spec.name!r} of shape {list(spec.shape)} exceed the limit of "
                 f"{max_bytes} bytes; if the model is meant to be so large, raise max_bytes in LoadOptions."
             )
-    return stored
 
 
 def parse_object(json: object, where: str) -> dict[str, Any]:
@@ -189,9 +183,7 @@ def _parse_shape(json: object, where: str) -> tuple[int, ...]:
         raise ModelFormatError(f"{where} must be a list of at most {MAX_RANK} axis lengths.")
     for axis in json:
         if type(axis) is not int or not 0 <= axis < 1 << 31:
-            raise ModelFormatError(
-                f"{where}: {axis!r} is no axis length; they are integers from 0 to 2**31 - 1."
-            )
+            raise ModelFormatError(f"{where}: {axis!r} is no axis length; they are integers from 0 to 2**31 - 1.")
     return tuple(json)
 
 

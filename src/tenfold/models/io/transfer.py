@@ -62,9 +62,7 @@ async def load_artifacts_async(source: LoadSource, options: LoadOptions | None =
     return _checked(await loaded if inspect.isawaitable(loaded) else loaded)
 
 
-def save_artifacts(
-    target: SaveTarget, artifacts: ModelArtifacts, options: SaveOptions | None = None
-) -> SaveResult:
+def save_artifacts(target: SaveTarget, artifacts: ModelArtifacts, options: SaveOptions | None = None) -> SaveResult:
     """Saves a model's topology and weights, and waits for it.
 
     Args:
@@ -144,9 +142,7 @@ def _check_address(given: object, purpose: str) -> Url:
         return given
     if isinstance(given, Sequence) and given and all(isinstance(url, str) for url in given):
         return list(given)
-    raise TypeError(
-        f"Cannot {purpose} {given!r}: give a path, an address or an object with the method for it."
-    )
+    raise TypeError(f"Cannot {purpose} {given!r}: give a path, an address or an object with the method for it.")
 
 
 def _only(handlers: Sequence[Handler], url: Url, verb: str) -> Handler:
@@ -155,9 +151,7 @@ def _only(handlers: Sequence[Handler], url: Url, verb: str) -> Handler:
     if handlers:
         raise ValueError(f"{len(handlers)} handlers want to {verb} {url!r}; one must be left.")
     known = "paths, file://, http://, https://" + (" and npm:" if verb == "load" else "")
-    raise ValueError(
-        f"Nobody knows how to {verb} {url!r}: known are {known}, and what register_{verb}_router adds."
-    )
+    raise ValueError(f"Nobody knows how to {verb} {url!r}: known are {known}, and what register_{verb}_router adds.")
 
 
 def _checked(loaded: object) -> ModelArtifacts:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from tenfold.core.errors import ModelFormatError
-from tenfold.models.io.progress import OnProgress, Progress
 from tenfold.models.io.shards import BytesLike, CompositeBuffer, MemoryShard, Shard, ShardReader
 from tenfold.models.io.specs import (
     MAX_WEIGHT_BYTES,
@@ -71,24 +70,23 @@ class Weights:
         specs: Sequence[WeightSpec],
         data: BytesLike | Sequence[BytesLike],
         max_bytes: int = MAX_WEIGHT_BYTES,
-        on_progress: OnProgress | None = None,
     ) -> Weights:
         """Decodes weights that lie one after another in one buffer, or in several to be read as one.
 
-        Arrays are views of the buffer where it is aligned and holds nothing quantised. Bytes beyond the weights
-        are ignored: the caller may list fewer.
+        Arrays are views of the buffer where it is aligned and holds nothing quantised. Bytes beyond the
+        weights are ignored: the caller may list fewer.
 
         Raises:
             ModelFormatError: sizes, names or values are wrong.
         """
         where = "weight data"
-        stored = check_specs(specs, where, max_bytes)
+        check_specs(specs, where, max_bytes)
         share = not any(spec.quantization for spec in specs)
         buffer = CompositeBuffer(data)
         parts = [MemoryShard(where, part, share=share) for part in buffer.parts]
-        reader = WeightReader(Progress(on_progress, max(stored, 1)), max_bytes)
-        with ShardReader(parts, where, len(buffer), reader.progress) as bytes_of_weights:
-            reader.read(specs, bytes_of_weights, where)
+        reader = WeightReader()
+        with ShardReader(parts, where, len(buffer)) as stored:
+            reader.read(specs, stored, where)
         return reader.finish()
 
     def encode(self) -> CompositeBuffer:
@@ -107,22 +105,17 @@ class Weights:
 
 
 class WeightReader:
-    """Decodes group after group of weights, and gives all of them at the end.
+    """Decodes group after group of weights, and gives all of them at the end."""
 
-    Args:
-        progress: told about every byte.
-        max_bytes: how much the texts of strings may take; everything else was checked with the specs.
-    """
-
-    def __init__(self, progress: Progress, max_bytes: int = MAX_WEIGHT_BYTES) -> None:
-        self.progress = progress
-        self._max_bytes = max_bytes
+    def __init__(self) -> None:
         self._specs: list[WeightSpec] = []
         self._arrays: dict[str, np.ndarray] = {}
         self._originals: dict[str, np.ndarray] = {}
 
-    def read_group(self, specs: Sequence[WeightSpec], shards: Iterable[Shard], where: str) -> tuple[int, ...]:
-        """Reads the weights of one group.
+    def read_group(
+        self, specs: Sequence[WeightSpec], shards: Iterable[Shard], where: str, limit: int
+    ) -> tuple[int, ...]:
+        """Reads the weights of one group from shards of no more than `limit` bytes.
 
         Returns:
             The sizes of the shards.
@@ -130,7 +123,7 @@ class WeightReader:
         Raises:
             ModelFormatError: the shards are too short or too long, or a value is impossible.
         """
-        with ShardReader(shards, where, group_limit(specs, self._max_bytes), self.progress) as reader:
+        with ShardReader(shards, where, limit) as reader:
             self.read(specs, reader, where)
             reader.finish()
         return tuple(reader.sizes)
@@ -147,18 +140,17 @@ class WeightReader:
 
     def finish(self) -> Weights:
         """All weights that were read."""
-        self.progress.finish()
         return Weights(self._specs, self._arrays, self._originals)
 
 
-def group_limit(specs: Iterable[WeightSpec], max_bytes: int) -> int:
-    """How many bytes the shards of a group may have: exactly so many, unless there are strings in it."""
+def stored_bytes(specs: Iterable[WeightSpec], max_bytes: int) -> tuple[int, int]:
+    """How many bytes the shards of a group have, at least and at most; the two differ where there are strings."""
     stored = 0
+    strings = False
     for spec in specs:
-        if spec.dtype == "string":
-            return max_bytes
         stored += spec.least_bytes
-    return stored
+        strings = strings or spec.dtype == "string"
+    return stored, max_bytes if strings else stored
 
 
 def decode_weights(
@@ -238,8 +230,7 @@ def _storable(value: Any, name: str) -> tuple[np.ndarray, str]:
         if array.dtype == numpy_dtype:
             return array, dtype
     raise TypeError(
-        f"encode_weights: {name!r} has dtype {array.dtype}; weights are float32, int32, bool, complex64 or "
-        "strings."
+        f"encode_weights: {name!r} has dtype {array.dtype}; weights are float32, int32, bool, complex64 or strings."
     )
 
 
@@ -265,9 +256,7 @@ def _read_weight(spec: WeightSpec, reader: ShardReader, where: str) -> tuple[np.
     return values.reshape(spec.shape), original
 
 
-def _dequantize(
-    stored: np.ndarray, quantization: Quantization, dtype: str, where: str
-) -> tuple[np.ndarray, bool]:
+def _dequantize(stored: np.ndarray, quantization: Quantization, dtype: str, where: str) -> tuple[np.ndarray, bool]:
     """The real values, and whether quantising them gives the stored ones again."""
     if quantization.dtype == "float16":
         values = stored.astype(np.float32)
@@ -319,9 +308,7 @@ def _read_strings(spec: WeightSpec, reader: ShardReader) -> np.ndarray:
 
 
 def _encode_strings(values: np.ndarray) -> bytes:
-    return b"".join(
-        len(text).to_bytes(STRING_LENGTH_BYTES, "little") + text for text in values.ravel().tolist()
-    )
+    return b"".join(len(text).to_bytes(STRING_LENGTH_BYTES, "little") + text for text in values.ravel().tolist())
 
 
 def _object_array(texts: list[bytes], shape: tuple[int, ...]) -> np.ndarray:
