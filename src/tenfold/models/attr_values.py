@@ -76,7 +76,7 @@ def text(value: Any) -> str:
         if isinstance(value, (list, tuple)):
             return bytes(value).decode()
         if isinstance(value, str):
-            return binascii.a2b_base64(value + "=" * (-len(value) % 4)).decode()
+            return binascii.a2b_base64(value + "=" * (-len(value) % 4), strict_mode=True).decode()
     except (binascii.Error, UnicodeDecodeError, TypeError) as error:
         raise ValueError(f"is not a text in base64: {str(value)[:40]!r}") from error
     raise ValueError(f"must be a text in base64, got {type(value).__name__}")

@@ -73,6 +73,11 @@ class Lowering:
             wanted = list(zip(region.outputs, region.output_names or [""] * len(region.outputs), strict=True))
         else:
             wanted = [(ref, "") for ref in outputs]
+        for ref, _ in wanted:
+            if ref.node not in region.nodes:
+                raise ModelFormatError(
+                    f"The output {ref.node!r} is computed inside of a loop or condition and is not there outside."
+                )
         emit = Emitter(self, region, wanted)
         needed = _ancestors(region.nodes, [ref.node for ref, _ in wanted])
         dropped: set[str] = set()

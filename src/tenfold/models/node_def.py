@@ -16,7 +16,7 @@ from tenfold.graph.graph import Ref
 
 RawAttributes = Mapping[str, Any]
 
-MAX_NODES = 1_000_000
+MAX_NODES = 100_000
 """More nodes than any real model has, functions included."""
 
 

@@ -1,0 +1,115 @@
+"""Real models: what TensorFlow.js computed is computed here, op by op on the graph as it was made, and planned.
+
+The error of a result is its largest difference over its scale, as everywhere (see `comparison`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tenfold as tf
+from tenfold.core.tensor import Tensor
+from tenfold.graph.interpreter import interpret
+from tenfold.models.graph_model import GraphModel, load_graph_model_sync
+from tests.shared import human_models, model_path, shared_path
+
+BOUND = 1e-4
+
+ENTRIES = [entry for entry in json.loads(shared_path("models", "models.json").read_text()) if entry["kind"] == "graph"]
+
+# Models of the npm package whose inputs are not of one obvious shape, and a shape that is quick to compute.
+SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
+    "faceboxes": {"image_tensor": (1, 128, 128, 3)},
+    "handtrack": {"input_tensor": (1, 160, 160, 3)},
+    "movenet-multipose": {"input": (1, 128, 128, 3)},
+    "rvm": {
+        "src": (1, 64, 64, 3),
+        "r1i": (1, 1, 1, 1), "r2i": (1, 1, 1, 1), "r3i": (1, 1, 1, 1), "r4i": (1, 1, 1, 1),
+        "downsample_ratio": (),
+    },
+}  # fmt: skip
+
+
+def scale_error(got: np.ndarray, want: np.ndarray) -> float:
+    """The largest difference over the scale."""
+    assert got.shape == want.shape
+    difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
+    return float(np.max(difference, initial=0) / max(np.max(np.abs(want), initial=0), 1e-3))
+
+
+def op_by_op(model: GraphModel, feeds: dict[str, Tensor]) -> list[np.ndarray]:
+    """What the graph as it was loaded computes, without passes or plans."""
+    results = interpret(model._graph().graph, {**model._resources, **feeds})
+    return [result.numpy() for result in results if isinstance(result, Tensor)]
+
+
+def planned(model: GraphModel, feeds: dict[str, Tensor]) -> list[np.ndarray]:
+    """What the plan computes."""
+    results = model.execute(feeds)
+    return [result.numpy() for result in (results if isinstance(results, list) else [results])]
+
+
+def read(folder: Path, entry: dict[str, Any]) -> np.ndarray:
+    """An array of the golden data."""
+    kind = np.int32 if entry["file"].endswith(".i32") else np.float32
+    return np.fromfile(folder / entry["file"], kind).reshape(entry["shape"])
+
+
+@pytest.mark.parametrize("inputs", ["synthetic", "picture"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["name"])
+def test_golden_outputs(entry: dict[str, Any], inputs: str) -> None:
+    folder = shared_path("models", "golden", entry["name"])
+    golden = json.loads((folder / "meta.json").read_text())
+    if inputs == "picture" and "image" not in golden:
+        assert entry["name"] == "faceboxes", "every other model has golden outputs for the picture"
+        return
+    given = golden["inputs"]
+    wanted = golden["outputs"]
+    if inputs == "picture":
+        given, wanted = [{**given[0], **golden["image"]["input"]}], golden["image"]["outputs"]
+    with tf.tidy():
+        model = load_graph_model_sync(model_path(entry["url"]))
+        feeds = {one["name"]: tf.tensor(read(folder, one)) for one in given}
+        for results in (op_by_op(model, feeds), planned(model, feeds), planned(model, feeds)):
+            by_name = dict(zip(model.output_nodes, results, strict=True))
+            for output in wanted:
+                assert scale_error(by_name[output["name"]], read(folder, output)) <= BOUND, output["name"]
+        model.dispose()
+
+
+def _human_model_names() -> list[str]:
+    folder = human_models() / "models"
+    names = []
+    for path in sorted(folder.glob("*.json")):
+        if "node" in (json.loads(path.read_text()).get("modelTopology") or {}):
+            names.append(path.stem)
+    return names
+
+
+@pytest.mark.parametrize("name", _human_model_names())
+def test_plan_agrees_with_op_by_op(name: str) -> None:
+    random = np.random.default_rng(0)
+    with tf.tidy():
+        model = load_graph_model_sync(human_models() / "models" / f"{name}.json")
+        feeds = {}
+        for tensor in model.inputs:
+            lengths = SHAPES.get(name, {}).get(tensor.name)
+            if lengths is None:
+                assert tensor.shape is not None
+                lengths = tuple(1 if n < 0 else n for n in tensor.shape)
+            if tensor.dtype == "int32":
+                value = random.integers(0, 256, lengths).astype(np.int32)
+            else:
+                value = random.uniform(0, 1, lengths).astype(np.float32)
+            feeds[tensor.name] = tf.tensor(value)
+        before = tf.memory().num_tensors
+        expected, got = op_by_op(model, feeds), planned(model, feeds)
+        assert tf.memory().num_tensors == before
+        for one, other in zip(got, expected, strict=True):
+            assert scale_error(one, other) <= BOUND
+        model.dispose()

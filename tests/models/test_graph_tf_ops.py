@@ -1,0 +1,260 @@
+"""Every row of the mapping of TensorFlow's ops, loaded and run, op by op and through the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tenfold as tf
+from tenfold.core.errors import ModelFormatError
+from tenfold.core.kernel import find_kernel_definition
+from tenfold.graph.host_ops import find_host_op
+from tenfold.graph.interpreter import interpret
+from tenfold.models.tf_ops import CATEGORIES, ROWS
+from tests.models.graph_defs import Builder, b, dtype, i, ints, node, s, shape, strings
+from tests.models.op_samples import BIAS3, CONV, KERNEL, PICTURE, SAMPLES, WINDOW, Const, Sample, floats, integers
+
+F, I32 = dtype("DT_FLOAT"), dtype("DT_INT32")
+
+
+def compute(graph: Builder, feeds: dict[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+    """The outputs, which must be the same op by op and through the plan."""
+    model = graph.model(outputs)
+    tensors = {name: tf.tensor(value) for name, value in feeds.items()}
+    expected = [value.numpy() for value in interpret(graph.load(outputs).graph, tensors)]
+    for _ in range(2):
+        planned = model.execute(tensors)
+        for got, want in zip(planned if isinstance(planned, list) else [planned], expected, strict=True):
+            np.testing.assert_allclose(got.numpy(), want, 1e-5, 1e-5)
+    model.dispose()
+    return expected
+
+
+def check(op: str, sample: Sample) -> None:
+    """Run one node."""
+    graph = Builder()
+    feeds = {}
+    names = []
+    for number, given in enumerate(sample.inputs):
+        name = f"in{number}"
+        if isinstance(given, Const):
+            names.append(graph.const(name, given.value))
+        else:
+            kind = {"f": "DT_FLOAT", "i": "DT_INT32", "b": "DT_BOOL", "c": "DT_COMPLEX64"}[given.dtype.kind]
+            names.append(graph.input(name, kind))
+            feeds[name] = given
+    graph.add("node", op, *names, **sample.attributes)
+    outputs = [f"node:{number}" if number else "node" for number in range(len(sample.want))]
+    for got, want in zip(compute(graph, feeds, outputs), sample.want, strict=True):
+        assert got.shape == np.shape(want)
+        assert got.dtype == np.asarray(want).dtype
+        scale = max(np.max(np.abs(want), initial=0), 1e-3)
+        assert np.max(np.abs(got - want) if got.dtype != bool else got != want, initial=0) <= sample.tolerance * scale
+
+
+def array_chain(graph: Builder) -> dict[str, Any]:
+    """A tensor array that is filled, read and joined."""
+    graph.add("array", "TensorArrayV3", graph.const("three", 3), dtype=F, element_shape=shape(None))
+    graph.add("scattered", "TensorArrayScatterV3", "array", graph.const("i012", [0, 1, 2]), "x", "array:1", T=F)
+    graph.add("row", "TensorArrayReadV3", "array", graph.const("one", 1), "scattered", dtype=F)
+    graph.add("size", "TensorArraySizeV3", "array", "scattered")
+    graph.add("again", "TensorArrayV3", "three", dtype=F, clear_after_read=b(False))
+    graph.add("written", "TensorArrayWriteV3", "again", graph.const("zero", 0), "row", "again:1", T=F)
+    graph.add("rows", "TensorArrayGatherV3", "again", graph.const("i00", [0, 0]), "written", dtype=F)
+    graph.add("split", "TensorArrayV3", graph.const("two", 2), dtype=F)
+    graph.add("parts", "TensorArraySplitV3", "split", "x", graph.const("lengths", [1, 2]), "split:1", T=F)
+    graph.add("joined", "TensorArrayConcatV3", "split", "parts", dtype=F)
+    graph.add("closed", "TensorArrayCloseV3", "array")
+    x = SAMPLES["Abs"].inputs[0].T
+    return {"row": x[1], "size": np.int32(3), "rows": x[[1, 1]], "joined": x, "joined:1": integers(1, 2)}
+
+
+def list_chain(graph: Builder) -> dict[str, Any]:
+    """Tensor lists that are made in every way, changed and joined."""
+    graph.const("any", -1)
+    graph.const("pair", [2])
+    for name, value in (("zero", 0), ("one", 1), ("four", 4), ("i02", [0, 2]), ("lengths", [1, 2])):
+        graph.const(name, value)
+    graph.add("rows", "TensorListFromTensor", "x", "pair", element_dtype=F)
+    graph.add("first", "TensorListGetItem", "rows", "zero", "any", element_dtype=F)
+    graph.add("changed", "TensorListSetItem", "rows", "one", "first", element_dtype=F)
+    graph.add("stacked", "TensorListStack", "changed", "pair", element_dtype=F, num_elements=i(3))
+    graph.add("gathered", "TensorListGather", "changed", "i02", "any", element_dtype=F)
+    graph.add("reserved", "TensorListReserve", "pair", "four", element_dtype=F)
+    graph.add("length", "TensorListLength", "reserved")
+    graph.add("resized", "TensorListResize", "rows", "one")
+    graph.add("one_row", "TensorListStack", "resized", "any", element_dtype=F)
+    graph.add("empty", "EmptyTensorList", "any", "four", element_dtype=F)
+    graph.add("pushed", "TensorListPushBack", "empty", "first", element_dtype=F)
+    graph.add("popped", "TensorListPopBack", "pushed", "any", element_dtype=F)
+    graph.add("split", "TensorListSplit", "x", "any", "lengths", element_dtype=F)
+    graph.add("concat", "TensorListConcat", "split", element_dtype=F)
+    graph.add("concat2", "TensorListConcatV2", "split", "any", graph.const("none", np.zeros(0, np.int32)), element_dtype=F)
+    graph.add("scattered", "TensorListScatter", "first", "i02", "any", element_dtype=F)
+    graph.add("scattered_length", "TensorListLength", "scattered")
+    graph.add("scattered2", "TensorListScatterV2", "first", "i02", "any", "four", element_dtype=F)
+    graph.add("scattered2_length", "TensorListLength", "scattered2")
+    x = SAMPLES["Abs"].inputs[0].T
+    return {
+        "first": x[0], "stacked": x[[0, 0, 2]], "gathered": x[[0, 2]], "length": np.int32(4), "one_row": x[:1],
+        "popped:1": x[0], "concat": x, "concat:1": integers(1, 2), "concat2": x,
+        "scattered_length": np.int32(3), "scattered2_length": np.int32(4),
+    }  # fmt: skip
+
+
+def table_chain(version: str, importing: str) -> Callable[[Builder], dict[str, Any]]:
+    """A hash table that is filled and asked."""
+
+    def build(graph: Builder) -> dict[str, Any]:
+        types = {"key_dtype": dtype("DT_STRING"), "value_dtype": dtype("DT_INT64")}
+        graph.add("table", f"HashTable{version}", shared_name=s("table"), **types)
+        graph.add("filled", importing, "table", graph.const("keys", ["a", "b"]), graph.const("values", [7, 9]))
+        graph.add("found", f"LookupTableFind{version}", "filled", graph.const("asked", ["b", "c"]), graph.const("d", -1))
+        graph.add("size", f"LookupTableSize{version}", "filled")
+        return {"found": integers(9, -1), "size": np.int32(2)}
+
+    return build
+
+
+CHAINS: dict[str, Callable[[Builder], dict[str, Any]]] = {
+    "TensorArray": array_chain,
+    "TensorList": list_chain,
+    "HashTable import": table_chain("", "LookupTableImport"),
+    "HashTable initialise": table_chain("", "InitializeTable"),
+    "HashTableV2 import": table_chain("V2", "LookupTableImportV2"),
+    "HashTableV2 initialise": table_chain("V2", "InitializeTableV2"),
+}
+
+
+def test_every_row_has_a_target_and_is_tested() -> None:
+    ops = [row.op for rows in CATEGORIES.values() for row in rows]
+    assert len(ops) == len(set(ops)), "an op has two rows"
+    missing = {row.target for row in ROWS.values() if not find_kernel_definition(row.target) and not find_host_op(row.target)}
+    assert not missing
+    chained = set()
+    for build in CHAINS.values():
+        graph = Builder()
+        build(graph)
+        chained |= {entry["op"] for entry in graph.nodes}
+    assert set(ROWS) - set(SAMPLES) - chained == set()
+
+
+@pytest.mark.parametrize("op", sorted(SAMPLES))
+def test_row(op: str) -> None:
+    check(op, SAMPLES[op])
+
+
+@pytest.mark.parametrize("op", sorted(SAMPLES))
+def test_row_with_values_that_are_known_only_when_it_runs(op: str) -> None:
+    inputs = [
+        (np.float32(given.value) if isinstance(given.value, float) else np.asarray(given.value).astype(
+            np.asarray(given.value).dtype if np.asarray(given.value).dtype.kind == "f" else np.int32))
+        if isinstance(given, Const)
+        else given
+        for given in SAMPLES[op].inputs
+    ]
+    sample = SAMPLES[op]
+    check(op, Sample([np.asarray(value) for value in inputs], sample.want, sample.attributes))
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_rows_of_host_values(name: str) -> None:
+    graph = Builder()
+    graph.input("x")
+    wanted = CHAINS[name](graph)
+    feeds = {"x": SAMPLES["Abs"].inputs[0].T}
+    for got, want in zip(compute(graph, feeds, list(wanted)), wanted.values(), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+# --- attributes ---------------------------------------------------------------------------------------------
+
+
+def test_explicit_padding_of_a_convolution() -> None:
+    padded = np.pad(PICTURE, ((0, 0), (1, 0), (0, 1), (0, 0)))
+    attributes = {**WINDOW, "padding": s("EXPLICIT"), "explicit_paddings": ints(0, 0, 1, 0, 0, 1, 0, 0)}
+    graph = Builder()
+    graph.input("a")
+    graph.input("b")
+    graph.const("kernel", KERNEL)
+    graph.add("explicit", "Conv2D", "a", "kernel", **attributes)
+    graph.add("valid", "Conv2D", "b", "kernel", **WINDOW)
+    explicit, valid = compute(graph, {"a": PICTURE, "b": padded}, ["explicit", "valid"])
+    np.testing.assert_allclose(explicit, valid, 1e-5)
+
+
+def test_channels_first() -> None:
+    """Convolution with a bias, and pooling, with the channels before height and width."""
+    graph = Builder()
+    graph.input("x")
+    first = {"data_format": s("NCHW")}
+    graph.const("kernel", KERNEL)
+    graph.const("bias", BIAS3)
+    graph.add("conv", "_FusedConv2D", "x", "kernel", "bias", **WINDOW, **first, fused_ops=strings("BiasAdd", "Relu"))
+    graph.add("plain", "Conv2D", "x", "kernel", **WINDOW, **first)
+    graph.add("biased", "BiasAdd", "plain", "bias", **first)
+    graph.add("pool", "MaxPool", "x", **WINDOW, **first, ksize=ints(1, 1, 2, 2))
+    conv, biased, pool = compute(graph, {"x": PICTURE.transpose(0, 3, 1, 2)}, ["conv", "biased", "pool"])
+    np.testing.assert_allclose(conv.transpose(0, 2, 3, 1), np.maximum(CONV + BIAS3, 0), 1e-5, 1e-5)
+    np.testing.assert_allclose(biased.transpose(0, 2, 3, 1), CONV + BIAS3, 1e-5, 1e-5)
+    np.testing.assert_array_equal(pool.transpose(0, 2, 3, 1), SAMPLES["MaxPool"].want[0])
+
+
+def test_a_residual_that_is_fused_into_a_convolution() -> None:
+    graph = Builder()
+    graph.input("x")
+    graph.input("side")
+    graph.const("kernel", KERNEL)
+    graph.const("bias", BIAS3)
+    graph.add("y", "_FusedConv2D", "x", "kernel", "bias", "side", **WINDOW, fused_ops=strings("BiasAdd", "Add", "Relu"))
+    side = np.ones_like(CONV)
+    (got,) = compute(graph, {"x": PICTURE, "side": side.astype(np.float32)}, ["y"])
+    np.testing.assert_allclose(got, np.maximum(CONV + BIAS3 + side, 0), 1e-5, 1e-5)
+
+
+def test_types_are_names_or_numbers() -> None:
+    for kind, wanted in (("DT_INT32", np.int32), (3, np.int32), ("3", np.int32), ("DT_BOOL", np.bool_), (2, np.float32)):
+        graph = Builder()
+        graph.input("x")
+        graph.add("y", "Cast", "x", DstT={"type": kind})
+        assert compute(graph, {"x": floats(1, 0)}, ["y"])[0].dtype == wanted
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (node("n", "Conv2D", "x", "x"), r"'n' \(Conv2D\): attribute 'strides' is missing"),
+        (node("n", "Conv2D", "x", **WINDOW), r"'n' \(Conv2D\): input 1 is missing"),
+        (node("n", "Conv2D", "x", "x", **(WINDOW | {"strides": i(1)})), "'strides': must be .*'list'"),
+        (node("n", "Conv2D", "x", "x", **(WINDOW | {"strides": ints(1, 1)})), "'strides': must have 4 entries"),
+        (node("n", "Conv2D", "x", "x", **(WINDOW | {"strides": ints(2, 1, 1, 1)})), "'strides': must be positive"),
+        (node("n", "Conv2D", "x", "x", **(WINDOW | {"strides": ints(1, 0, 0, 1)})), "'strides': must be positive"),
+        (node("n", "Conv2D", "x", "x", **(WINDOW | {"padding": s("CIRCULAR")})), "'padding': must be SAME"),
+        (node("n", "Conv2D", "x", "x", **(WINDOW | {"padding": {"s": "%%%%"}})), "'padding': is not a text in base64"),
+        (node("n", "Conv2D", "x", "x", **(WINDOW | {"data_format": s("HWCN")})), "'data_format': must be NHWC"),
+        (node("n", "_FusedConv2D", "x", "x", **WINDOW, fused_ops=strings("BiasAdd", "Dance")), "dance"),
+        (node("n", "_FusedConv2D", "x", "x", **WINDOW, fused_ops=strings("BiasAdd")), "input 2 is missing"),
+        (node("n", "Cast", "x", DstT=dtype("DT_QUATERNION")), "'DstT': is an unknown type"),
+        (node("n", "Cast", "x", DstT=i(1)), "'DstT': must be a type"),
+        (node("n", "Pack", "x", axis=b(True)), "'axis': must be an integer"),
+        (node("n", "Pack", "x", axis={"i": True}), "'axis': must be an integer"),
+        (node("n", "Pack", "x", axis={"i": "9" * 30}), "too many digits"),
+        (node("n", "LeakyRelu", "x", alpha={"f": [1]}), "'alpha': must be a number"),
+        (node("n", "Unpack", "x", num=i(-1)), "'num': -1 outputs are not possible"),
+        (node("n", "Unpack", "x", num=i(10**9)), "'num': .*not possible"),
+        (node("n", "Transpose", "x", "floats"), r"input 1 \(perm\): must be a vector of int32"),
+        (node("n", "Pad", "x", "floats"), r"input 1 \(paddings\): must be pairs"),
+        (node("n", "ExpandDims", "x", "floats"), r"input 1 \(axis\): must have one element"),
+        (node("n", "FusedBatchNorm", "x", "x", "x", "x", "x", data_format=s("NCHW")), "only NHWC"),
+    ],
+)
+def test_what_is_wrong_with_a_node_is_said(bad: dict[str, Any], message: str) -> None:
+    graph = Builder()
+    graph.input("x")
+    graph.const("floats", [0.5, 1.5])
+    graph.nodes.append(bad)
+    with pytest.raises(ModelFormatError, match=message):
+        graph.load(["n"])
