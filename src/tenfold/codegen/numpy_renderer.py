@@ -71,7 +71,7 @@ _UFUNCS: dict[str, Any] = {
 
 def render(definition: Definition, dtypes: Sequence[str], attributes: Mapping[str, Any]) -> ArrayFunction:
     """The NumPy function of a definition for inputs of the given dtypes."""
-    expr = trace(definition, dtypes, dict(attributes))
+    expr = _with_clips(trace(definition, dtypes, dict(attributes)), {})
     direct = _single_ufunc(expr, len(dtypes))
     if direct is not None:
         return direct
@@ -91,6 +91,30 @@ def _is_special(expr: Expr) -> bool:
     """Whether NumPy's function of that name means something else for the dtype."""
     integers = expr.arguments[0].dtype in ("int32", "bool")
     return integers and expr.function in ("power", "floor_divide", "remainder", "reciprocal")
+
+
+def _with_clips(expr: Expr, done: dict[int, Expr]) -> Expr:
+    """The expression with bounds by constants as calls of NumPy's clip, which is up to three times as fast.
+
+    `minimum(maximum(x, a), b)` becomes clip(x, a, b), and `maximum(x, a)` clip(x, a, inf). Nodes that are shared stay
+    shared.
+    """
+    if id(expr) not in done:
+        done[id(expr)] = _with_clip(expr, tuple(_with_clips(argument, done) for argument in expr.arguments))
+    return done[id(expr)]
+
+
+def _with_clip(expr: Expr, arguments: tuple[Expr, ...]) -> Expr:
+    if expr.dtype in _FLOATS and len(arguments) == 2 and arguments[1].function == "constant":
+        inner, bound = arguments
+        if expr.function == "maximum":
+            return Expr("clip", (inner, bound, Expr("constant", (), expr.dtype, np.inf)), expr.dtype)
+        if expr.function == "minimum" and inner.function == "clip" and inner.arguments[2].value == np.inf:
+            return Expr("clip", (*inner.arguments[:2], bound), expr.dtype)
+    return Expr(expr.function, arguments, expr.dtype, expr.value) if arguments else expr
+
+
+_FLOATS = ("float32", "float64")
 
 
 class _Renderer:
@@ -206,6 +230,10 @@ def _copied(x: Any, out: np.ndarray | None) -> np.ndarray:
     return _into(np.array(x), out)
 
 
+def _clip(x: Any, low: Any, high: Any, out: np.ndarray | None = None) -> np.ndarray:
+    return np.asarray(np.asarray(x).clip(low, high, out=out))
+
+
 def _real(x: Any, out: np.ndarray | None = None) -> np.ndarray:
     return _into(np.array(np.real(x)), out)
 
@@ -232,8 +260,9 @@ def _int_remainder(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
     return _into(np.remainder(x, y), out)
 
 
-_ALWAYS_SPECIAL = {"select", "real", "imag"}
+_ALWAYS_SPECIAL = {"clip", "select", "real", "imag"}
 _SPECIAL: dict[str, Any] = {
+    "clip": _clip,
     "select": _select,
     "cast": _cast,
     "copied": _copied,
