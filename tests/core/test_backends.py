@@ -99,7 +99,7 @@ def test_bkd_06_setting_takes_effect_at_once(backends: None) -> None:
         return await tf.set_backend("a")
 
     assert asyncio.run(awaited()) is True
-    with pytest.raises(tf.BackendError, match=r"no backend 'zzz' is registered. Registered are: a, b"):
+    with pytest.raises(tf.BackendError, match=r"no backend 'zzz' is registered\. Registered are: a, b"):
         tf.set_backend("zzz")
 
 
@@ -154,7 +154,7 @@ def test_bkd_09_ready_falls_back(backends: None) -> None:
 
 
 def test_no_backend_at_all(backends: None) -> None:
-    with pytest.raises(tf.BackendError, match="No backend could be initialised. None is registered"):
+    with pytest.raises(tf.BackendError, match=r"No backend could be initialised\. None is registered"):
         tf.ready()
     tf.register_backend("bad", failing)
     with pytest.warns(UserWarning, match="'bad' failed"), pytest.raises(tf.BackendError, match="Registered are: bad"):
@@ -270,11 +270,14 @@ def test_backend_scope(backends: None) -> None:
     tf.register_backend("b", ListBackend)
     tf.register_backend("bad", failing)
     tf.set_backend("a")
-    with pytest.raises(KeyError), tf.backend_scope("b"):
+    with tf.backend_scope("b"):
         assert tf.get_backend() == "b"
-        raise KeyError
     assert tf.get_backend() == "a"
-    with pytest.warns(UserWarning), pytest.raises(tf.BackendError, match="backend_scope"), tf.backend_scope("bad"):
+    with (
+        pytest.warns(UserWarning, match="'bad' failed"),
+        pytest.raises(tf.BackendError, match="backend_scope"),
+        tf.backend_scope("bad"),
+    ):
         pass
 
 
@@ -350,14 +353,11 @@ def test_mov_05_three_backends(two: None) -> None:
     assert [tf.find_backend(name).num_data_ids() for name in ("one", "two", "three")] == [0, 0, 0]  # type: ignore[union-attr]
 
 
-def test_moved_inputs_keep_their_counts(counts: Counts) -> None:
-    tf.register_backend("other", CpuBackend)
-    tf.copy_registered_kernels("cpu", "other")
+def test_moved_inputs_keep_their_counts(two: None, counts: Counts) -> None:
     a = tf.tensor([1, 2])
-    with tf.backend_scope("other"):
+    with tf.backend_scope("two"):
         b = a.add(1)
         assert counts.tensors == 2
         assert counts.bytes == 16
     tf.dispose([a, b])
     assert (counts.tensors, counts.bytes) == (0, 0)
-    tf.remove_backend("other")

@@ -14,14 +14,12 @@ from tests.core.conftest import Counts, ListBackend
 
 
 @pytest.fixture
-def mine(backends: None) -> Iterator[ListBackend]:
+def mine(backends: None) -> ListBackend:
     tf.register_backend("mine", ListBackend)
     tf.set_backend("mine")
     instance = tf.backend()
     assert isinstance(instance, ListBackend)
-    yield instance
-    for found in tf.get_kernels_for_backend("mine"):
-        tf.unregister_kernel(found.kernel_name, "mine")
+    return instance
 
 
 def _info(backend: Backend, values: Any, dtype: str = "float32") -> tf.TensorInfo:
@@ -66,7 +64,6 @@ def test_krn_03_dispatches_to_the_active_backend(mine: ListBackend) -> None:
     tf.set_backend("other")
     tf.run_kernel("K", [])
     assert called == [("mine", mine), ("other", tf.backend())]
-    tf.unregister_kernel("K", "other")
 
 
 def test_krn_04_setup_and_disposal(backends: None) -> None:
@@ -85,7 +82,6 @@ def test_krn_04_setup_and_disposal(backends: None) -> None:
     assert calls == [("setup", instance)]
     tf.remove_backend("mine")
     assert calls == [("setup", instance), ("dispose", instance)]
-    tf.unregister_kernel("K", "mine")
 
 
 def test_krn_05_finding_listing_copying(mine: ListBackend) -> None:
@@ -139,6 +135,17 @@ def test_krn_07_several_outputs(mine: ListBackend, flags: tf.Environment) -> Non
     flags.set("IS_TEST", True)
     results = tf.run_kernel("Two", [])
     assert [r.array_sync() for r in results] == [1, 2]
+
+
+def test_krn_08_registering_again_warns(mine: ListBackend) -> None:
+    tf.register_kernel("K", "mine", lambda inputs, attributes, backend: _info(backend, 1))
+    with pytest.warns(UserWarning, match="Overriding the kernel 'K' of the backend 'mine'"):
+        tf.register_kernel("K", "mine", lambda inputs, attributes, backend: _info(backend, 2))
+    assert tf.run_kernel("K", []).array_sync() == 2
+    tf.register_gradient("K", lambda dy, saved, attributes: [])
+    with pytest.warns(UserWarning, match="Overriding the gradient of 'K'"):
+        tf.register_gradient("K", lambda dy, saved, attributes: [])
+    tf.unregister_gradient("K")
 
 
 def test_every_kernel_of_the_cpu_backend_may_run_in_test_mode(flags: tf.Environment, counts: Counts) -> None:
@@ -214,11 +221,13 @@ def test_grg_06_unregister(square_kernel: None) -> None:
 def test_a_gradient_may_answer_by_input_name() -> None:
     before = tf.get_gradient("Add")
     assert before is not None
+    tf.unregister_gradient("Add")
     tf.register_gradient("Add", lambda dy, saved, attributes: {"b": lambda: dy.mul(2), "a": lambda: dy.mul(3)})
     try:
         da, db = tf.grads(lambda a, b: a.add(b))([tf.scalar(1), tf.scalar(1)])
         assert (da.array_sync(), db.array_sync()) == (3, 2)
     finally:
+        tf.unregister_gradient("Add")
         tf.register_gradient("Add", before.function, inputs_to_save=before.inputs_to_save)
 
 

@@ -7,6 +7,7 @@ is the one registry of both; it knows neither ops nor backends.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -192,7 +193,7 @@ def register_gradient(
     outputs_to_save: Sequence[bool] = (),
     save_all_inputs: bool = False,
 ) -> None:
-    """Register the gradient of a kernel for every backend; a later call for the same kernel replaces it.
+    """Register the gradient of a kernel for every backend; a later one for the same kernel replaces it, with a warning.
 
     Args:
         kernel_name: the kernel's name.
@@ -203,6 +204,8 @@ def register_gradient(
         outputs_to_save: flags of outputs to hand over after them.
         save_all_inputs: hand over all inputs (for kernels that take a list).
     """
+    if kernel_name in _gradients:
+        warnings.warn(f"Overriding the gradient of {kernel_name!r}.", stacklevel=2)
     _gradients[kernel_name] = Gradient(grad_func, inputs_to_save, outputs_to_save, save_all_inputs)
 
 
@@ -233,7 +236,7 @@ def register_kernel(
     setup_func: Callable[[Backend], None] | None = None,
     dispose_func: Callable[[Backend], None] | None = None,
 ) -> None:
-    """Register a backend's implementation of a kernel; a later call for the same pair replaces it.
+    """Register a backend's implementation of a kernel; a later one for the same pair replaces it, with a warning.
 
     Args:
         kernel_name: TensorFlow's name of the kernel, or one of your own.
@@ -242,9 +245,10 @@ def register_kernel(
         setup_func: runs with the backend when it is initialised.
         dispose_func: runs with the backend when it is removed.
     """
-    _implementations[kernel_name, backend_name] = KernelImplementation(
-        kernel_name, backend_name, kernel_func, setup_func, dispose_func
-    )
+    key = kernel_name, backend_name
+    if key in _implementations:
+        warnings.warn(f"Overriding the kernel {kernel_name!r} of the backend {backend_name!r}.", stacklevel=2)
+    _implementations[key] = KernelImplementation(kernel_name, backend_name, kernel_func, setup_func, dispose_func)
     _changed()
 
 
