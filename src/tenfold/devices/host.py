@@ -190,10 +190,10 @@ def fetch(request: Request) -> Response:
     import urllib.request
     from http.client import HTTPException
 
-    message = urllib.request.Request(
-        request.url, data=request.body, headers=dict(request.headers), method=request.method
-    )
     try:
+        message = urllib.request.Request(
+            request.url, data=request.body, headers=dict(request.headers), method=request.method
+        )
         answer = _opener().open(message, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         answer = error
@@ -246,9 +246,7 @@ def _opener() -> urllib.request.OpenerDirector:
     from urllib.parse import urljoin, urlsplit
 
     class Redirects(urllib.request.HTTPRedirectHandler):
-        def http_error_302(
-            self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any
-        ) -> Any:
+        def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
             try:
                 _check_scheme(urljoin(req.full_url, headers.get("location") or ""))
             except (FetchError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -217,7 +217,7 @@ def test_io_07_the_result_of_saving_has_date_and_sizes(model: Path, tmp_path: Pa
         asyncio.run(save_artifacts_async(tmp_path / "b", artifacts)),
     ):
         info = result.model_artifacts_info
-        assert datetime.now(timezone.utc) - info.date_saved < timedelta(minutes=1)
+        assert datetime.now(UTC) - info.date_saved < timedelta(minutes=1)
         assert info.model_topology_type == "JSON"
         topology = json.dumps(artifacts.model_topology, separators=(",", ":"))
         assert info.model_topology_bytes == len(topology)

@@ -91,7 +91,7 @@ def test_fields_of_the_wrong_type_are_named(key: str, value: object) -> None:
         (manifest_of(quantization={"dtype": "uint8", "scale": True, "min": 0}), r"scale must be a finite"),
         (manifest_of(quantization={"dtype": "uint8", "scale": "1", "min": 0}), r"scale must be a finite"),
         (manifest_of(quantization={"dtype": "uint8", "scale": 10**400, "min": 0}), r"scale must be a finite"),
-        (manifest_of() + [{"paths": [], "weights": manifest_of()[0]["weights"]}], r"weight 'w' is listed twice"),
+        ([*manifest_of(), {"paths": [], "weights": manifest_of()[0]["weights"]}], r"weight 'w' is listed twice"),
     ],
 )
 def test_a_malformed_manifest_is_refused_and_the_field_named(manifest: object, message: str) -> None:

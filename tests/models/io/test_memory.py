@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
-from datetime import datetime, timezone
+from collections.abc import Awaitable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,15 @@ from tenfold.models.io import (
 )
 from tests.models.io import toy
 
-TOPOLOGY = {"node": []}
-SAVED = SaveResult(ModelArtifactsInfo(datetime.now(timezone.utc), "JSON", 1, 2, 3))
+TOPOLOGY: dict[str, Any] = {"node": []}
+SAVED = SaveResult(ModelArtifactsInfo(datetime.now(UTC), "JSON", 1, 2, 3))
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Routers that are registered during a test go with it."""
     monkeypatch.setattr(routers, "_LOAD_ROUTERS", list(routers._LOAD_ROUTERS))
     monkeypatch.setattr(routers, "_SAVE_ROUTERS", list(routers._SAVE_ROUTERS))
-    yield
 
 
 class Place:
@@ -190,8 +189,8 @@ def test_io_05_all_handlers_that_match_are_given() -> None:
     for name in ("first", "second"):
         register_load_router(lambda url, options, name=name: Place(name) if str(url).startswith("two:") else None)
         register_save_router(lambda url, options, name=name: Place(name) if str(url).startswith("two:") else None)
-    assert [handler.url for handler in get_load_handlers("two:y")] == ["first", "second"]  # type: ignore[attr-defined]
-    assert [handler.url for handler in get_save_handlers("two:y")] == ["first", "second"]  # type: ignore[attr-defined]
+    assert [handler.url for handler in get_load_handlers("two:y")] == ["first", "second"]
+    assert [handler.url for handler in get_save_handlers("two:y")] == ["first", "second"]
     with pytest.raises(ValueError, match="2 handlers want to load 'two:y'"):
         load_artifacts("two:y")
     with pytest.raises(ValueError, match="2 handlers want to save 'two:y'"):
@@ -221,14 +220,14 @@ def test_io_05_a_list_of_addresses_and_the_options_are_passed_on() -> None:
 def test_routers_without_options_get_the_defaults() -> None:
     register_load_router(lambda url, options: Place(url, options) if url == "default:x" else None)
     (handler,) = get_load_handlers("default:x")
-    assert handler.options == LoadOptions()  # type: ignore[attr-defined]
+    assert handler.options == LoadOptions()
 
 
 @pytest.mark.parametrize("source", ["s3://bucket/model.json", "npm", ["http://a", "http://b"], "localstorage://m"])
 def test_an_address_that_nobody_knows(source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     expected = FileNotFoundError if source == "npm" else ValueError
-    with pytest.raises(expected, match="Nobody knows how to load|no file or folder npm"):
+    with pytest.raises(expected, match=r"Nobody knows how to load|no file or folder npm"):
         load_artifacts(source)
     if source != "npm":
         with pytest.raises(ValueError, match=r"Nobody knows how to save.*file://"):
