@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from tenfold.ops import (  # noqa: F401
+    activations,
     arithmetic,
+    basic_math,
     convolution,
     creation,
+    evaluation,
+    logical,
     matrices,
+    normalization,
     operators,
     pooling,
+    powers,
+    reduction,
+    scan,
     transformations,
+    trigonometry,
 )

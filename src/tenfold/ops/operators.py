@@ -16,7 +16,7 @@ from tenfold.core.dtypes import numpy_dtype
 from tenfold.core.engine import ENGINE
 from tenfold.core.tensor import Tensor
 from tenfold.core.tensor_methods import attach
-from tenfold.ops import arithmetic, matrices
+from tenfold.ops import arithmetic, logical, matrices
 from tenfold.ops.elementwise import cast_to
 
 
@@ -74,3 +74,27 @@ _attach_pair("floordiv", arithmetic.floor_div)
 _attach_pair("mod", arithmetic.mod)
 _attach_pair("pow", arithmetic.pow)
 _attach_pair("matmul", matrices.vector_product)
+
+
+def _attach_comparison(name: str, function: Function) -> None:
+    def compare(self: Tensor, other: Any) -> Any:
+        operand = _operand(other, self)
+        # Text is never equal to a number: Python's own answer stands, which orders nothing either.
+        if operand is None or (operand.dtype == "string") != (self.dtype == "string"):
+            return NotImplemented
+        return function(self, operand)
+
+    attach(f"__{name}__", compare)
+
+
+_attach_comparison("eq", logical.equal)
+_attach_comparison("ne", logical.not_equal)
+_attach_comparison("lt", logical.less)
+_attach_comparison("le", logical.less_equal)
+_attach_comparison("gt", logical.greater)
+_attach_comparison("ge", logical.greater_equal)
+
+_attach_pair("and", logical.logical_and)
+_attach_pair("or", logical.logical_or)
+_attach_pair("xor", logical.logical_xor)
+attach("__invert__", logical.logical_not)

@@ -6,8 +6,13 @@ from tenfold.backends.cpu import (  # noqa: F401
     arrays,
     convolution,
     matmul,
+    normalization,
     pooling,
+    reduction,
     resize,
+    response_normalization,
+    scan,
+    selection,
     transpose,
 )
 from tenfold.backends.cpu.backend import CpuBackend

@@ -1,0 +1,131 @@
+"""Ranking: the greatest elements, and whether a target is among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+
+from tenfold.core.conversion import TensorLike
+from tenfold.core.engine import ENGINE
+from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
+from tenfold.core.op import op
+from tenfold.core.pending import Pending
+from tenfold.core.tensor import Tensor
+from tenfold.ops import operands
+from tenfold.ops.after_reading import after_reading
+
+# --- topk --------------------------------------------------------------------------------------------------
+
+
+class TopK(NamedTuple):
+    """What `topk` gives.
+
+    Attributes:
+        values: the greatest elements.
+        indices: their positions along the last axis.
+    """
+
+    values: Tensor
+    indices: Tensor
+
+
+def _topk_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> list[TensorSpec]:
+    shape, dtype = specs[0]
+    _check_k("topk", attributes["k"], shape)
+    found = (*shape[:-1], attributes["k"])
+    return [TensorSpec(found, dtype), TensorSpec(found, "int32")]
+
+
+def _check_k(op: str, k: int, shape: Sequence[int]) -> None:
+    if not shape:
+        raise ValueError(f"{op}: argument 'x' must have rank 1 or more, got a scalar.")
+    if not isinstance(k, Integral) or not 0 <= k <= shape[-1]:
+        raise ValueError(
+            f"{op}: argument 'k' must be a whole number from 0 to the length of the last axis ({shape[-1]}), got {k!r}."
+        )
+
+
+TOP_K = define_kernel(Kernel("TopK", ("x",), _topk_infer))
+
+
+@op(method=True)
+def topk(x: TensorLike, k: int = 1, sorted: bool = True) -> TopK:
+    """The k greatest elements along the last axis, and their positions.
+
+    Of equal elements the one with the lower position counts as the greater; NaN counts as less than all numbers.
+
+    Args:
+        x: tensor of any real dtype, [..., n].
+        k: how many.
+        sorted: whether to give them in descending order; else they keep the order they have in `x`.
+
+    Returns:
+        `values`, [..., k] of the dtype of `x`, and `indices`, int32 of the same shape.
+
+    Raises:
+        TypeError: if `x` is no tensor-like, or holds strings or complex numbers.
+        ValueError: if `x` is a scalar, or `k` is not from 0 to n.
+
+    Source: TensorFlow's `TopKV2`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> values, indices = tf.topk([[1, 5], [4, 3]])
+        >>> values.array_sync(), indices.array_sync()
+        ([[5.0], [4.0]], [[1], [0]])
+    """
+    tensor = operands.real(x, "topk")
+    _check_k("topk", k, tensor.shape)
+    return TopK(*ENGINE.run_kernel(TOP_K.name, (tensor,), {"k": int(k), "sorted": bool(sorted)}))
+
+
+# --- in_top_k_async ----------------------------------------------------------------------------------------
+
+
+@op()
+def in_top_k_async(predictions: TensorLike, targets: TensorLike, k: int = 1) -> Pending[Tensor]:
+    """Whether each target is among the k greatest predictions, without blocking the event loop.
+
+    Of equal predictions the one with the lower position counts as the greater.
+
+    Args:
+        predictions: scores of any real dtype, [..., classes], of rank 2 or more.
+        targets: numbers of classes, [...].
+        k: how many predictions count.
+
+    Returns:
+        To be awaited: bool tensor of the shape of `targets`.
+
+    Raises:
+        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
+        ValueError: if the shapes do not fit, or `k` is not from 1 to the number of classes.
+
+    Source: TensorFlow's `InTopKV2`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.in_top_k_async([[20, 10, 40, 30], [30, 50, -20, 10]], [2, 0]).result().array_sync()
+        [True, False]
+    """
+    scores = operands.real(predictions, "in_top_k_async", "predictions")
+    classes = operands.real(targets, "in_top_k_async", "targets")
+    if scores.rank < 2 or classes.shape != scores.shape[:-1]:
+        raise ValueError(
+            "in_top_k_async: argument 'predictions' must have rank 2 or more, and 'targets' its shape without the last "
+            f"axis; got {list(scores.shape)} and {list(classes.shape)}."
+        )
+    if not isinstance(k, Integral) or not 0 < k <= scores.shape[-1]:
+        raise ValueError(
+            "in_top_k_async: argument 'k' must be a whole number from 1 to the number of classes "
+            f"({scores.shape[-1]}), got {k!r}."
+        )
+    best = topk(scores, int(k)).indices
+
+    def compare(positions: np.ndarray, wanted: np.ndarray) -> Tensor:
+        found = (positions.reshape(-1, int(k)) == wanted.reshape(-1, 1)).any(axis=1).reshape(classes.shape)
+        return ENGINE.make_tensor(found, classes.shape, "bool")
+
+    return after_reading([best, classes], compare)
