@@ -115,7 +115,9 @@ def now() -> float:
 def cores() -> int:
     """How many processor cores this process may use."""
     if is_browser():
-        return int(getattr(_browser_module("js").navigator, "hardwareConcurrency", None) or 1)
+        # Node before version 21 has no navigator.
+        navigator = getattr(_browser_module("js"), "navigator", None)
+        return int(getattr(navigator, "hardwareConcurrency", None) or 1)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -46,6 +46,12 @@ def load_artifacts(source: LoadSource, options: LoadOptions | None = None) -> Mo
         ModelFormatError: a file of the model is malformed.
         ValueError: nobody, or more than one, knows the address.
         RuntimeError: the source is asynchronous and an event loop runs on this thread.
+
+    Example:
+        >>> spec = {"name": "w", "shape": [2], "dtype": "float32"}
+        >>> model = {"modelTopology": {}, "weightSpecs": [spec], "weightData": bytes(8)}
+        >>> load_artifacts(model).weights.arrays["w"]
+        array([0., 0.], dtype=float32)
     """
     loaded: Any = find_load_handler(source, options).load()
     if inspect.isawaitable(loaded):
@@ -78,6 +84,15 @@ def save_artifacts(target: SaveTarget, artifacts: ModelArtifacts, options: SaveO
         FetchError: the server was not reached or did not answer with success.
         ValueError: nobody, or more than one, knows the address.
         RuntimeError: the target is asynchronous and an event loop runs on this thread.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     result = save_artifacts(folder, ModelArtifacts({"node": []}))
+        ...     load_artifacts(folder).model_topology
+        {'node': []}
+        >>> result.model_artifacts_info.model_topology_bytes
+        11
     """
     saved = find_save_handler(target, options).save(artifacts)
     if isinstance(saved, Awaitable):
