@@ -13,7 +13,7 @@ import tenfold as tf
 from tenfold.backends.base import Backend
 from tenfold.core.backends import BACKENDS
 from tenfold.core.dtypes import DType
-from tenfold.core.kernel import _implementations
+from tenfold.core.kernel import implementations
 from tenfold.core.storage import Shape, Storage
 
 
@@ -97,7 +97,7 @@ def backends() -> Iterator[None]:
     yield
     BACKENDS.reset()
     BACKENDS.entries.clear()
-    for name in {backend_name for _, backend_name in _implementations} - set(entries):
+    for name in {backend_name for _, backend_name in implementations} - set(entries):
         for found in tf.get_kernels_for_backend(name):
             tf.unregister_kernel(found.kernel_name, name)
     BACKENDS.entries.update(entries)

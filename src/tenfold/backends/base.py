@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tenfold.core.errors import KernelNotFoundError
-from tenfold.core.kernel import as_infos, get_kernel
+from tenfold.core.kernel import as_infos, get_kernel, implementations
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,12 +61,10 @@ class Backend:
     Attributes:
         name: the name under which it is registered; the engine sets it.
         reads_at_once: whether `read_sync` never has to wait for anything.
-        fuses: kernels that take an epilogue at little cost; plans give epilogues to no others.
     """
 
     name: str = "unnamed"
     reads_at_once: bool = False
-    fuses: Collection[str] = frozenset()
 
     # -- storage ------------------------------------------------------------------------------------------
 
@@ -117,7 +115,15 @@ class Backend:
 
     def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         """Run one kernel on operands that live here."""
-        return self.kernel_function(kernel_name)(inputs, attributes, self)
+        # The look-up of `kernel_function`, without its cost: every op comes this way.
+        found = implementations.get((kernel_name, self.name))
+        function = self.kernel_function(kernel_name) if found is None else found.kernel_func
+        return function(inputs, attributes, self)
+
+    @property
+    def fuses(self) -> Collection[str]:
+        """Kernels that take an epilogue at little cost; plans give epilogues to no others."""
+        return frozenset()
 
     def run_step(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult:
         """Run one step of a plan; `operands` gives the value of each number.

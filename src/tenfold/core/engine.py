@@ -24,11 +24,9 @@ from tenfold.core.environment import ENV
 from tenfold.core.kernel import (
     NO_ATTRIBUTES,
     Attributes,
-    KernelFunction,
     TensorInfo,
     as_infos,
     find_kernel_definition,
-    on_change,
 )
 from tenfold.core.storage import Shape, Storage, account
 from tenfold.core.tensor import Tensor, _unreachable_saved, release_unreachable, unreachable
@@ -87,11 +85,9 @@ class Engine:
 
     def __init__(self) -> None:
         self._backend: Backend | None = None
-        self._functions: dict[str, KernelFunction] = {}
         self._debug: Interceptor | None = None
         self._watched = False
         BACKENDS.on_change(self._forget)
-        on_change(self._functions.clear)
         ENV.on_change(self._read_modes)
         self._read_modes()
 
@@ -101,7 +97,6 @@ class Engine:
 
     def _forget(self) -> None:
         self._backend = BACKENDS.active
-        self._functions.clear()
 
     # -- kernels ------------------------------------------------------------------------------------------
 
@@ -160,13 +155,10 @@ class Engine:
         for tensor in inputs:
             if tensor is not None and tensor.storage.backend is not backend:
                 self.move(tensor, backend)
-        function = self._functions.get(name)
-        if function is None:
-            function = self._functions[name] = backend.kernel_function(name)
         if self._watched and ENV.is_true("IS_TEST"):
-            result = _run_checked(name, function, inputs, attributes, backend)
+            result = _run_checked(name, inputs, attributes, backend)
         else:
-            result = function(inputs, attributes, backend)
+            result = backend.run(name, inputs, attributes)
         if type(result) is TensorInfo:
             return Tensor(*result)
         return [Tensor(*info) for info in result]
@@ -243,12 +235,10 @@ def _in_order(name: str, inputs: dict[str, Tensor | None]) -> list[Tensor | None
     return [inputs.get(input_name) for input_name in kernel.inputs]
 
 
-def _run_checked(
-    name: str, function: KernelFunction, inputs: Sequence[Any], attributes: Attributes, backend: Backend
-) -> Any:
+def _run_checked(name: str, inputs: Sequence[Any], attributes: Attributes, backend: Backend) -> Any:
     """Run a kernel and raise if it allocated more on the backend than it returns (test mode)."""
     before = backend.num_data_ids()
-    result = function(inputs, attributes, backend)
+    result = backend.run(name, inputs, attributes)
     infos = as_infos(result)
     given = {id(tensor.storage) for tensor in inputs if tensor is not None}
     new = {id(info.storage) for info in infos} - given

@@ -146,7 +146,9 @@ class KernelImplementation(NamedTuple):
 
 _kernels: dict[str, Kernel] = {}
 _gradients: dict[str, Gradient] = {}
-_implementations: dict[tuple[str, str], KernelImplementation] = {}
+implementations: dict[tuple[str, str], KernelImplementation] = {}
+"""The implementations by (kernel name, backend name); change them through the functions below."""
+
 _renderers: dict[str, Callable[[Kernel], KernelFunction | None]] = {}
 _change_listeners: list[Callable[[], None]] = []
 
@@ -246,9 +248,9 @@ def register_kernel(
         dispose_func: runs with the backend when it is removed.
     """
     key = kernel_name, backend_name
-    if key in _implementations:
+    if key in implementations:
         warnings.warn(f"Overriding the kernel {kernel_name!r} of the backend {backend_name!r}.", stacklevel=2)
-    _implementations[key] = KernelImplementation(kernel_name, backend_name, kernel_func, setup_func, dispose_func)
+    implementations[key] = KernelImplementation(kernel_name, backend_name, kernel_func, setup_func, dispose_func)
     _changed()
 
 
@@ -258,9 +260,9 @@ def unregister_kernel(kernel_name: str, backend_name: str) -> None:
     Raises:
         KernelNotFoundError: if there is none.
     """
-    if (kernel_name, backend_name) not in _implementations:
+    if (kernel_name, backend_name) not in implementations:
         raise KernelNotFoundError(f"The kernel {kernel_name!r} for the backend {backend_name!r} is not registered.")
-    del _implementations[kernel_name, backend_name]
+    del implementations[kernel_name, backend_name]
     _changed()
 
 
@@ -275,7 +277,7 @@ def register_renderer(backend_name: str, render: Callable[[Kernel], KernelFuncti
 
 def get_kernel(kernel_name: str, backend_name: str) -> KernelImplementation | None:
     """A backend's implementation of a kernel, rendered from the definition if need be, or None."""
-    implementation = _implementations.get((kernel_name, backend_name))
+    implementation = implementations.get((kernel_name, backend_name))
     if implementation is not None:
         return implementation
     kernel, render = _kernels.get(kernel_name), _renderers.get(backend_name)
@@ -285,7 +287,7 @@ def get_kernel(kernel_name: str, backend_name: str) -> KernelImplementation | No
     if function is None:
         return None
     implementation = KernelImplementation(kernel_name, backend_name, function)
-    _implementations[kernel_name, backend_name] = implementation
+    implementations[kernel_name, backend_name] = implementation
     return implementation
 
 
@@ -294,7 +296,7 @@ def get_kernels_for_backend(backend_name: str) -> list[KernelImplementation]:
     if backend_name in _renderers:
         for name in _kernels:
             get_kernel(name, backend_name)
-    return [found for (_, backend), found in _implementations.items() if backend == backend_name]
+    return [found for (_, backend), found in implementations.items() if backend == backend_name]
 
 
 def copy_registered_kernels(registered_backend_name: str, new_backend_name: str) -> None:
