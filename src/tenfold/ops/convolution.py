@@ -128,7 +128,7 @@ def _convolve(
 ) -> Tensor:
     """Run a convolution with attributes in the form of kernels, after checking that everything fits."""
     image = windowing.as_batch(x, name)
-    attributes = {
+    attributes: dict[str, Any] = {
         "strides": windowing.pair(strides, "strides", name),
         "pad": windowing.padding(pad, name),
         "data_format": data_format,
@@ -305,7 +305,7 @@ def conv2d_transpose(
     if len(shape) != dy.rank:
         raise ValueError(f"{name}: argument 'output_shape' must have {dy.rank} lengths as x has, got {list(shape)}.")
     shape = shape if len(shape) == 4 else (1, *shape)
-    attributes = {
+    attributes: dict[str, Any] = {
         "strides": windowing.pair(strides, "strides", name),
         "pad": windowing.padding(pad, name),
         "data_format": "NHWC",

@@ -77,19 +77,22 @@ def padding(pad: Pad, op: str) -> KernelPad:
         if pad not in ("same", "valid"):
             raise ValueError(f"{op}: argument 'pad' must be 'same', 'valid' or numbers, got {pad!r}.")
         return pad
-    if isinstance(pad, Sequence):
-        if any(isinstance(sides, str) or not isinstance(sides, Sequence) or len(sides) != 2 for sides in pad):
+    if not isinstance(pad, Sequence):
+        return _whole(pad, pad, op)
+    pairs: list[tuple[int, int]] = []
+    for sides in pad:
+        if not isinstance(sides, Sequence) or len(sides) != 2:
             raise ValueError(f"{op}: argument 'pad' must hold pairs (before, after), one per axis, got {pad!r}.")
-        return tuple((_whole(before, pad, op), _whole(after, pad, op)) for before, after in pad)
-    return _whole(pad, pad, op)
+        pairs.append((_whole(sides[0], pad, op), _whole(sides[1], pad, op)))
+    return tuple(pairs)
 
 
 def _whole(number: Any, pad: Pad, op: str) -> int:
     if not isinstance(number, Real):
         raise TypeError(f"{op}: argument 'pad' must be 'same', 'valid', a whole number or pairs of them, got {pad!r}.")
-    if number != int(number):
+    if not float(number).is_integer():
         raise ValueError(f"{op}: argument 'pad' must hold whole numbers, got {pad!r}.")
-    return int(number)
+    return int(float(number))
 
 
 def check_windows(op: str, sizes: Callable[[], ConvInfo]) -> ConvInfo | None:
