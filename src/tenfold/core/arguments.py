@@ -1,12 +1,11 @@
-"""Arguments that are plain numbers: integers, lists and pairs of them, and axes counted from either end.
+"""Arguments that are plain integers, and lists and pairs of them.
 
-Public functions and shape rules read them here, so that there is one rule and one message for what is wrong. NumPy's
-integers and whole floats pass as integers, bools do not.
+Public functions read them here, so that there is one rule and one message for what is wrong. NumPy's integers and
+whole floats pass as integers, bools do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import index
 from typing import Any
 
@@ -58,34 +57,3 @@ def integer_pairs(values: Any, argument: str, op: str) -> tuple[tuple[int, int],
             raise ValueError(f"{op}: argument '{argument}' must hold pairs of integers, got {entry!r}.")
         pairs.append((pair[0], pair[1]))
     return tuple(pairs)
-
-
-def resolve_axis(axis: Any, rank: int, op: str) -> int:
-    """The position of one axis, counted from the front.
-
-    Args:
-        axis: an integer in [-rank, rank).
-        rank: how many axes there are.
-        op: for the message.
-
-    Raises:
-        TypeError: if it is no integer.
-        ValueError: if it is out of range.
-    """
-    position = integer(axis, "axis", op)
-    if not -rank <= position < rank:
-        raise ValueError(f"{op}: axis {position} is not in [{-rank}, {rank}), the axes of a tensor of rank {rank}.")
-    return position + rank if position < 0 else position
-
-
-def resolve_axes(axis: int | Sequence[int] | None, rank: int, op: str) -> tuple[int, ...]:
-    """The positions of some axes, counted from the front, ascending and each once; None means all.
-
-    Raises:
-        TypeError: if one is no integer.
-        ValueError: if one is out of range.
-    """
-    if axis is None:
-        return tuple(range(rank))
-    given = axis if isinstance(axis, (list, tuple)) else (axis,)
-    return tuple(sorted({resolve_axis(each, rank, op) for each in given}))

@@ -22,6 +22,7 @@ from tenfold.ops import (  # noqa: F401
     operators,
     padding,
     pooling,
+    random,
     powers,
     reduction,
     scan,

@@ -1,22 +1,28 @@
-"""Making tensors."""
+"""Making tensors of values that are given, or follow from a few numbers."""
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
 
-from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor, make_tensor
-from tenfold.core.dtypes import DType, check_dtype
+from tenfold.core.arguments import integer
+from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor, infer_dtype, make_tensor
+from tenfold.core.dtypes import DType, check_dtype, numpy_dtype
 from tenfold.core.engine import ENGINE
+from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
+
+# --- given values ------------------------------------------------------------------------------------------
 
 
 @op()
 def tensor(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType | None = None) -> Tensor:
-    """Make a tensor of Python values, a NumPy array, a buffer, or anything with `__array__`.
+    """Make a tensor of Python values, a NumPy array, a buffer, or anything with `__array__` or `__dlpack__`.
 
     The values are copied. Without a dtype, numbers make float32, bools bool, text string; arrays of integers
     make int32, arrays of floats float32.
@@ -37,8 +43,47 @@ def tensor(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType 
         >>> import tenfold as tf
         >>> tf.tensor([1, 2, 3, 4], [2, 2]).array_sync()
         [[1.0, 2.0], [3.0, 4.0]]
+        >>> tf.tensor(["a", "b"]).dtype
+        'string'
     """
-    return make_tensor(values, shape, dtype, "tensor")
+    if dtype == "complex64" and _is_number(values):
+        raise ValueError("tensor: a complex64 tensor is not made of a bare number; use tf.complex(real, imag).")
+    return make_tensor(_in_host_memory(values), shape, dtype, "tensor")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real)
+
+
+def _in_host_memory(values: Any) -> Any:
+    """What comes from elsewhere, such as a framework that NumPy does not know, as an array that sees the same."""
+    known = isinstance(values, (list, tuple, np.ndarray, Tensor)) or hasattr(values, "__array__")
+    return values if known or not hasattr(values, "__dlpack__") else np.from_dlpack(values)
+
+
+@op()
+def from_dlpack(x: Any) -> Tensor:
+    """Make a tensor of another library's by DLPack; the values are copied.
+
+    Args:
+        x: an object with `__dlpack__` whose memory the processor can read.
+
+    Returns:
+        Tensor of the same shape; integers become int32, floats float32.
+
+    Raises:
+        TypeError: if it has no `__dlpack__`, or elements that no tensor can hold.
+
+    Source: the DLPack protocol of the Python array API standard.
+
+    Example:
+        >>> import numpy as np, tenfold as tf
+        >>> tf.from_dlpack(np.arange(3)).array_sync()
+        [0, 1, 2]
+    """
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"from_dlpack: argument 'x' must have the method __dlpack__, got {type(x).__name__}.")
+    return make_tensor(np.from_dlpack(x), None, None, "from_dlpack")
 
 
 @op()
@@ -58,30 +103,31 @@ def scalar(value: Any, dtype: DType | None = None) -> Tensor:
 
     Example:
         >>> import tenfold as tf
-        >>> tf.scalar(3.14).print()
-        3.1400001049041748
+        >>> tf.scalar(3).array_sync()
+        3.0
     """
     single = isinstance(value, (bool, int, float, complex, str, bytes, np.generic))
     if not single and not (isinstance(value, (np.ndarray, Tensor)) and value.ndim == 0):
         raise ValueError(f"scalar: expected a single value, got {type(value).__name__} {value!r}.")
+    if isinstance(value, bytes) and dtype != "string":
+        raise TypeError("scalar: bytes make a scalar of dtype 'string' only; pass dtype='string'.")
     return make_tensor(value, (), dtype, "scalar")
 
 
-def _with_rank(rank: int) -> Any:
-    def make(values: Any, shape: Any, dtype: DType | None) -> Tensor:
-        name = f"tensor{rank}d"
-        if values is None:
-            raise TypeError(f"{name}: values must not be None.")
-        if shape is not None and len(check_shape(shape, name)) != rank:
-            raise ValueError(f"{name}: the shape must have {rank} lengths, got {list(shape)}.")
-        nested = np.ndim(values) if not isinstance(values, (list, tuple)) else _depth(values)
-        if nested not in (rank, 1):
-            raise ValueError(f"{name}: the values must be nested {rank} deep or flat, got {nested} deep.")
-        if nested == 1 and rank > 1 and shape is None:
-            raise ValueError(f"{name}: flat values need a shape.")
-        return make_tensor(values, shape, dtype, name)
-
-    return make
+def _of_rank(rank: int, values: Any, shape: Sequence[int] | None, dtype: DType | None) -> Tensor:
+    name = f"tensor{rank}d"
+    if values is None:
+        raise TypeError(f"{name}: argument 'values' must not be None.")
+    values = _in_host_memory(values)
+    if shape is not None and len(check_shape(shape, name)) != rank:
+        raise ValueError(f"{name}: argument 'shape' must have {rank} lengths, got {list(shape)}.")
+    depth = _depth(values)
+    if depth not in (rank, 1):
+        either = "flat" if rank == 1 else f"nested {rank} deep, or flat with a shape"
+        raise ValueError(f"{name}: argument 'values' must be {either}; got values nested {depth} deep.")
+    if depth == 1 and rank > 1 and shape is None:
+        raise ValueError(f"{name}: argument 'shape' is needed for flat values.")
+    return make_tensor(values, shape, dtype, name)
 
 
 def _depth(values: Any) -> int:
@@ -89,9 +135,109 @@ def _depth(values: Any) -> int:
     while isinstance(values, (list, tuple)):
         depth += 1
         if not values:
-            break
+            return depth
         values = values[0]
-    return depth + np.ndim(values) if isinstance(values, (np.ndarray, Tensor)) else depth
+    return depth + (values.ndim if isinstance(values, (np.ndarray, Tensor)) else np.ndim(values))
+
+
+@op()
+def tensor1d(values: TensorLike, dtype: DType | None = None) -> Tensor:
+    """Make a tensor of rank 1; see `tensor`.
+
+    Raises:
+        ValueError: if the values are not flat.
+        TypeError: if they are None.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.tensor1d([1, 2, 3]).shape
+        (3,)
+    """
+    return _of_rank(1, values, None, dtype)
+
+
+@op()
+def tensor2d(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType | None = None) -> Tensor:
+    """Make a tensor of rank 2 of nested lists, or of flat values and a shape; see `tensor`.
+
+    Raises:
+        ValueError: if the values are not nested as deep, or do not fit the shape.
+        TypeError: if they are None.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.tensor2d([1, 2, 3, 4], [2, 2]).array_sync()
+        [[1.0, 2.0], [3.0, 4.0]]
+    """
+    return _of_rank(2, values, shape, dtype)
+
+
+@op()
+def tensor3d(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType | None = None) -> Tensor:
+    """Make a tensor of rank 3 of nested lists, or of flat values and a shape; see `tensor2d`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.tensor3d([[[1], [2]], [[3], [4]]]).shape
+        (2, 2, 1)
+    """
+    return _of_rank(3, values, shape, dtype)
+
+
+@op()
+def tensor4d(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType | None = None) -> Tensor:
+    """Make a tensor of rank 4 of nested lists, or of flat values and a shape; see `tensor2d`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1]).shape
+        (1, 2, 2, 1)
+    """
+    return _of_rank(4, values, shape, dtype)
+
+
+@op()
+def tensor5d(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType | None = None) -> Tensor:
+    """Make a tensor of rank 5 of nested lists, or of flat values and a shape; see `tensor2d`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.tensor5d([1, 2, 3, 4], [1, 2, 2, 1, 1]).shape
+        (1, 2, 2, 1, 1)
+    """
+    return _of_rank(5, values, shape, dtype)
+
+
+@op()
+def tensor6d(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType | None = None) -> Tensor:
+    """Make a tensor of rank 6 of nested lists, or of flat values and a shape; see `tensor2d`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.tensor6d([1, 2, 3, 4], [1, 1, 2, 2, 1, 1]).shape
+        (1, 1, 2, 2, 1, 1)
+    """
+    return _of_rank(6, values, shape, dtype)
+
+
+@op()
+def print_(x: TensorLike, verbose: bool = False) -> None:
+    """Print the values of a tensor.
+
+    Args:
+        x: tensor of any dtype.
+        verbose: print dtype, rank and shape too.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.print(tf.tensor([1, 2, 3]))
+        Tensor
+            [1, 2, 3]
+    """
+    convert_to_tensor(x, "x", "print", "string_or_numeric").print(verbose)
+
+
+# --- one value ---------------------------------------------------------------------------------------------
 
 
 @op()
@@ -115,7 +261,7 @@ def zeros(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
 
 @op()
 def ones(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
-    """Make a tensor of ones (true for bool).
+    """Make a tensor of ones (true for bool, 1 + 0i for complex64).
 
     Args:
         shape: lengths of the axes.
@@ -132,19 +278,28 @@ def ones(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
     return ENGINE.ones(check_shape(shape, "ones"), check_dtype(dtype, "ones"))
 
 
+def _same(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
+    return specs[0]
+
+
+ZEROS_LIKE = define_kernel(Kernel("ZerosLike", ("x",), _same))
+ONES_LIKE = define_kernel(Kernel("OnesLike", ("x",), _same))
+for _name in (ZEROS_LIKE.name, ONES_LIKE.name):
+    register_gradient(_name, lambda dy, saved, _: [lambda: dy.zeros_like()])  # type: ignore[union-attr]
+
+
 @op(method=True)
 def zeros_like(x: TensorLike) -> Tensor:
     """Make a tensor of zeros with the shape and dtype of another (empty text for strings).
+
+    Source: TensorFlow's `ZerosLike`.
 
     Example:
         >>> import tenfold as tf
         >>> tf.zeros_like([1, 2]).array_sync()
         [0.0, 0.0]
     """
-    like = convert_to_tensor(x, "x", "zeros_like", "string_or_numeric")
-    if like.dtype == "string":
-        return make_tensor(np.full(like.shape, b"", object), like.shape, "string", "zeros_like")
-    return ENGINE.zeros(like.shape, like.dtype)
+    return ENGINE.run_kernel(ZEROS_LIKE.name, (convert_to_tensor(x, "x", "zeros_like", "string_or_numeric"),))
 
 
 @op(method=True)
@@ -154,12 +309,263 @@ def ones_like(x: TensorLike) -> Tensor:
     Raises:
         TypeError: if `x` is a string tensor.
 
+    Source: TensorFlow's `OnesLike`.
+
     Example:
         >>> import tenfold as tf
         >>> tf.ones_like([5, 6]).array_sync()
         [1.0, 1.0]
     """
-    like = convert_to_tensor(x, "x", "ones_like")
-    return ENGINE.ones(like.shape, like.dtype)
+    return ENGINE.run_kernel(ONES_LIKE.name, (convert_to_tensor(x, "x", "ones_like"),))
 
 
+def _fill_infer(_: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    shape = check_shape(attributes["shape"], "fill")
+    return TensorSpec(shape, attributes.get("dtype") or infer_dtype(attributes["value"]))
+
+
+FILL = define_kernel(Kernel("Fill", (), _fill_infer))
+
+
+@op()
+def fill(shape: Sequence[int], value: float | bool | str | bytes, dtype: DType | None = None) -> Tensor:
+    """Make a tensor that holds one value everywhere.
+
+    Args:
+        shape: lengths of the axes.
+        value: the value; text makes a string tensor.
+        dtype: the dtype; inferred from the value if None, float32 for numbers.
+
+    Raises:
+        ValueError: if the shape holds anything but non-negative integers, or dtype and value disagree.
+        TypeError: if the value is none that a tensor can hold.
+
+    Source: TensorFlow's `Fill`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.fill([2, 2], 4).array_sync()
+        [[4.0, 4.0], [4.0, 4.0]]
+    """
+    lengths = check_shape(shape, "fill")
+    inferred = "string" if isinstance(value, bytes) else infer_dtype(value)
+    dtype = inferred if dtype is None else check_dtype(dtype, "fill")
+    if (dtype == "string") != (inferred == "string"):
+        raise ValueError(f"fill: the value {value!r} cannot be stored as {dtype}.")
+    return ENGINE.run_kernel(FILL.name, (), {"shape": lengths, "value": value, "dtype": dtype})
+
+
+# --- numbers in order --------------------------------------------------------------------------------------
+
+
+def _linspace_infer(_: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    return TensorSpec((attributes["num"],), "float32")
+
+
+LIN_SPACE = define_kernel(Kernel("LinSpace", (), _linspace_infer))
+
+
+@op()
+def linspace(start: float, stop: float, num: int) -> Tensor:
+    """Make a float32 tensor of evenly spaced numbers, both ends among them.
+
+    Args:
+        start: the first number.
+        stop: the last one.
+        num: how many.
+
+    Raises:
+        TypeError: if `num` is no integer.
+        ValueError: if it is not positive.
+
+    Source: TensorFlow's `LinSpace`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.linspace(0, 9, 4).array_sync()
+        [0.0, 3.0, 6.0, 9.0]
+    """
+    count = integer(num, "num", "linspace")
+    if count <= 0:
+        raise ValueError(f"linspace: argument 'num' must be positive, got {count}.")
+    return ENGINE.run_kernel(LIN_SPACE.name, (), {"start": float(start), "stop": float(stop), "num": count})
+
+
+def _range_infer(_: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    start, stop, step = attributes["start"], attributes["stop"], attributes["step"]
+    if step == 0:
+        raise ValueError("range: argument 'step' must not be 0.")
+    return TensorSpec((max(0, ceil((stop - start) / step)),), attributes.get("dtype", "float32"))
+
+
+RANGE = define_kernel(Kernel("Range", (), _range_infer))
+
+
+@op()
+def range_(start: float, stop: float, step: float = 1, dtype: DType = "float32") -> Tensor:
+    """Make a tensor of numbers from `start` up to, and without, `stop`.
+
+    Args:
+        start: the first number.
+        stop: the number that is not reached.
+        step: the distance of the numbers; its default turns to -1 where `stop` is below `start`.
+        dtype: `float32` or `int32`.
+
+    Returns:
+        Tensor of rank 1; empty if the step leads away from `stop`.
+
+    Raises:
+        ValueError: if `step` is 0, or the dtype is another.
+        TypeError: if an argument is no number.
+
+    Source: TensorFlow's `Range`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.range(0, 9, 2).array_sync()
+        [0.0, 2.0, 4.0, 6.0, 8.0]
+        >>> tf.range(3, 0, dtype="int32").array_sync()
+        [3, 2, 1]
+    """
+    for argument, value in (("start", start), ("stop", stop), ("step", step)):
+        if not _is_number(value):
+            raise TypeError(f"range: argument '{argument}' must be a number, got {value!r}.")
+    if dtype not in ("float32", "int32"):
+        raise ValueError(f"range: argument 'dtype' must be 'float32' or 'int32', got {dtype!r}.")
+    if step == 1 and stop < start:
+        step = -1
+    attributes = {"start": start, "stop": stop, "step": step, "dtype": dtype}
+    _range_infer((), attributes)
+    return ENGINE.run_kernel(RANGE.name, (), attributes)
+
+
+# --- ones in places ----------------------------------------------------------------------------------------
+
+
+def _one_hot_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    return TensorSpec((*specs[0].shape, attributes["depth"]), attributes["dtype"])
+
+
+ONE_HOT = define_kernel(Kernel("OneHot", ("indices",), _one_hot_infer))
+register_gradient(
+    "OneHot",
+    lambda dy, saved, _: [lambda: ENGINE.zeros(saved[0].shape, "float32")],
+    inputs_to_save=["indices"],
+)
+
+
+@op(method=True)
+def one_hot(
+    indices: TensorLike, depth: int, on_value: float = 1, off_value: float = 0, dtype: DType = "int32"
+) -> Tensor:
+    """Spread positions over a new last axis that holds one value at the position and another elsewhere.
+
+    Args:
+        indices: int32 tensor of positions; one outside [0, depth) has the other value everywhere.
+        depth: length of the new axis, 2 at least.
+        on_value: the value at the position.
+        off_value: the value elsewhere.
+        dtype: the dtype of the result.
+
+    Returns:
+        Tensor of shape `[*indices.shape, depth]`.
+
+    Raises:
+        TypeError: if `indices` is a tensor of another dtype, or `depth` no integer.
+        ValueError: if `depth` is less than 2, or the dtype is unknown.
+
+    Source: TensorFlow's `OneHot`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.one_hot([0, 2], 3).array_sync()
+        [[1, 0, 0], [0, 0, 1]]
+    """
+    positions = convert_to_tensor(indices, "indices", "one_hot", "int32")
+    length = integer(depth, "depth", "one_hot")
+    if length < 2:
+        raise ValueError(f"one_hot: argument 'depth' must be 2 at least, got {length}.")
+    attributes = {
+        "depth": length,
+        "on_value": on_value,
+        "off_value": off_value,
+        "dtype": check_dtype(dtype, "one_hot"),
+    }
+    return ENGINE.run_kernel(ONE_HOT.name, (positions,), attributes)
+
+
+@op()
+def eye(
+    num_rows: int,
+    num_columns: int | None = None,
+    batch_shape: Sequence[int] | None = None,
+    dtype: DType = "float32",
+) -> Tensor:
+    """Make an identity matrix: ones on the diagonal, zeros elsewhere.
+
+    Args:
+        num_rows: the number of rows.
+        num_columns: the number of columns; as many as rows if None.
+        batch_shape: lengths of axes in front, along which the matrix is repeated.
+        dtype: the dtype.
+
+    Returns:
+        Tensor of shape `[*batch_shape, num_rows, num_columns]`.
+
+    Raises:
+        ValueError: if a length is negative or the dtype is unknown.
+        TypeError: if a length is no integer.
+
+    Source: TensorFlow's `tf.eye`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.eye(2, 3).array_sync()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    rows = integer(num_rows, "num_rows", "eye")
+    columns = rows if num_columns is None else integer(num_columns, "num_columns", "eye")
+    shape = check_shape((*(batch_shape or ()), rows, columns), "eye")
+    values = np.array(np.broadcast_to(np.eye(rows, columns, dtype=numpy_dtype(check_dtype(dtype, "eye"))), shape))
+    return ENGINE.make_tensor(values, shape, dtype)
+
+
+def _diag_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
+    return TensorSpec(specs[0].shape + specs[0].shape, specs[0].dtype)
+
+
+DIAG = define_kernel(Kernel("Diag", ("x",), _diag_infer))
+
+
+def _diag_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Any:
+    shape, size = saved[0].shape, saved[0].size
+    places = np.arange(0, size * size, size + 1, dtype=np.int32)
+    return [
+        lambda: dy.reshape((size * size,)).gather(ENGINE.make_tensor(places, places.shape, "int32")).reshape(shape)
+    ]
+
+
+register_gradient("Diag", _diag_gradient, inputs_to_save=["x"])
+
+
+@op()
+def diag(x: TensorLike) -> Tensor:
+    """Put the elements of a tensor on the diagonal of one of twice the rank, with zeros elsewhere.
+
+    Args:
+        x: numeric tensor.
+
+    Returns:
+        Tensor of shape `x.shape + x.shape` and the same dtype.
+
+    Raises:
+        TypeError: if `x` is no numeric tensor-like.
+
+    Source: TensorFlow's `Diag`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.diag([1, 2]).array_sync()
+        [[1.0, 0.0], [0.0, 2.0]]
+    """
+    return ENGINE.run_kernel(DIAG.name, (convert_to_tensor(x, "x", "diag"),))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
-from tenfold.core.conversion import TensorLike, convert_to_tensor
+from tenfold.core.arguments import integer, integers
+from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor
 from tenfold.core.dtypes import DType, check_dtype
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
@@ -12,6 +14,9 @@ from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, r
 from tenfold.core.op import op
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
+from tenfold.core.tensor_methods import attach
+from tenfold.ops.axes import resolve_axes, resolve_axis
+from tenfold.ops.broadcasting import sum_to_shape
 
 # --- clone -------------------------------------------------------------------------------------------------
 
@@ -42,7 +47,7 @@ def clone(x: TensorLike) -> Tensor:
         >>> tf.clone(x).array_sync()
         [1.0, 2.0]
     """
-    return ENGINE.run_kernel(IDENTITY.name, (convert_to_tensor(x, "x", "clone", "string_or_numeric"),))  # type: ignore[no-any-return]
+    return ENGINE.run_kernel(IDENTITY.name, (convert_to_tensor(x, "x", "clone", "string_or_numeric"),))
 
 
 # --- reshape -----------------------------------------------------------------------------------------------
@@ -58,13 +63,11 @@ def resolve_shape(shape: Shape, wanted: Sequence[int]) -> Shape:
     Raises:
         ValueError: if the numbers of elements cannot agree, or -1 stands twice.
     """
-    size = _size(shape)
-    known = _size([length for length in wanted if length != -1])
+    size = prod(shape)
+    known = prod(length for length in wanted if length != -1)
     unknown = [axis for axis, length in enumerate(wanted) if length == -1]
     if len(unknown) > 1 or any(length < -1 for length in wanted):
-        raise ValueError(
-            f"reshape: the shape {list(wanted)} must hold non-negative lengths, and -1 once at the most."
-        )
+        raise ValueError(f"reshape: the shape {list(wanted)} must hold non-negative lengths, and -1 once at the most.")
     if not unknown:
         if known != size:
             raise ValueError(
@@ -76,17 +79,8 @@ def resolve_shape(shape: Shape, wanted: Sequence[int]) -> Shape:
     return tuple((size // known if known else 0) if length == -1 else length for length in wanted)
 
 
-def _size(lengths: Sequence[int]) -> int:
-    size = 1
-    for length in lengths:
-        size *= length
-    return size
-
-
 RESHAPE = define_kernel(Kernel("Reshape", ("x",), _reshape_infer))
-register_gradient(
-    "Reshape", lambda dy, saved, _: [lambda: dy.reshape(saved[0].shape)], inputs_to_save=["x"]
-)
+register_gradient("Reshape", lambda dy, saved, _: [lambda: dy.reshape(saved[0].shape)], inputs_to_save=["x"])
 
 
 @op(method=True)
@@ -111,8 +105,8 @@ def reshape(x: TensorLike, shape: Sequence[int]) -> Tensor:
         [[1.0, 2.0], [3.0, 4.0]]
     """
     tensor = convert_to_tensor(x, "x", "reshape", "string_or_numeric")
-    wanted = resolve_shape(tensor.shape, [int(length) for length in shape])
-    return ENGINE.run_kernel(RESHAPE.name, (tensor,), {"shape": wanted})  # type: ignore[no-any-return]
+    wanted = resolve_shape(tensor.shape, integers(shape, "shape", "reshape"))
+    return ENGINE.run_kernel(RESHAPE.name, (tensor,), {"shape": wanted})
 
 
 # --- cast --------------------------------------------------------------------------------------------------
@@ -161,4 +155,259 @@ def cast(x: TensorLike, dtype: DType) -> Tensor:
         check_dtype(dtype, "cast")
     if (dtype == "string") != (tensor.dtype == "string"):
         raise ValueError(f"cast: only strings can be cast to strings, not {tensor.dtype} to {dtype}.")
-    return ENGINE.run_kernel(CAST.name, (tensor,), {"dtype": dtype})  # type: ignore[no-any-return]
+    return ENGINE.run_kernel(CAST.name, (tensor,), {"dtype": dtype})
+
+
+# --- axes of length one ------------------------------------------------------------------------------------
+
+
+@op(method=True)
+def expand_dims(x: TensorLike, axis: int = 0) -> Tensor:
+    """Put an axis of length 1 into the shape of a tensor.
+
+    Args:
+        x: tensor of any dtype.
+        axis: where it stands in the result; negative ones count from the end.
+
+    Returns:
+        Tensor of one rank more, with the same values.
+
+    Raises:
+        TypeError: if `axis` is no integer.
+        ValueError: if it is out of range.
+
+    Source: TensorFlow's `ExpandDims`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.expand_dims([1, 2], 1).array_sync()
+        [[1.0], [2.0]]
+    """
+    tensor = convert_to_tensor(x, "x", "expand_dims", "string_or_numeric")
+    axis = resolve_axis(axis, tensor.rank + 1, "expand_dims")
+    return tensor.reshape((*tensor.shape[:axis], 1, *tensor.shape[axis:]))
+
+
+@op(method=True)
+def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> Tensor:
+    """Take axes of length 1 out of the shape of a tensor.
+
+    Args:
+        x: tensor of any dtype.
+        axis: one axis or several; negative ones count from the end. All of length 1 if None.
+
+    Returns:
+        Tensor of lower rank, with the same values.
+
+    Raises:
+        TypeError: if an axis is no integer.
+        ValueError: if one is out of range, or has another length than 1.
+
+    Source: TensorFlow's `Squeeze`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.squeeze([[[1]], [[2]]]).array_sync()
+        [1.0, 2.0]
+        >>> tf.squeeze([[[1]], [[2]]], -1).shape
+        (2, 1)
+    """
+    tensor = convert_to_tensor(x, "x", "squeeze", "string_or_numeric")
+    if axis is None:
+        return tensor.reshape([length for length in tensor.shape if length != 1])
+    dropped = resolve_axes(axis, tensor.rank, "squeeze")
+    for each in dropped:
+        if tensor.shape[each] != 1:
+            raise ValueError(f"squeeze: axis {each} of the shape {list(tensor.shape)} does not have length 1.")
+    return tensor.reshape([length for i, length in enumerate(tensor.shape) if i not in dropped])
+
+
+@op(method=True)
+def ensure_shape(x: TensorLike, shape: Sequence[int | None]) -> Tensor:
+    """Check the shape of a tensor.
+
+    Args:
+        x: tensor of any dtype.
+        shape: the expected lengths; None for any.
+
+    Returns:
+        The same tensor.
+
+    Raises:
+        ValueError: if it has another shape.
+
+    Source: TensorFlow's `EnsureShape`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.ensure_shape([[1, 2]], [None, 2]).shape
+        (1, 2)
+    """
+    tensor = convert_to_tensor(x, "x", "ensure_shape", "string_or_numeric")
+    agrees = len(shape) == tensor.rank and all(
+        wanted in (None, length) for wanted, length in zip(shape, tensor.shape, strict=True)
+    )
+    if not agrees:
+        raise ValueError(f"ensure_shape: the shape {list(tensor.shape)} of 'x' does not agree with {list(shape)}.")
+    return tensor
+
+
+# --- broadcasting ------------------------------------------------------------------------------------------
+
+
+def _broadcast_to_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    shape = tuple(attributes["shape"])
+    _check_broadcast_to(specs[0].shape, shape)
+    return TensorSpec(shape, specs[0].dtype)
+
+
+def _check_broadcast_to(given: Shape, shape: Shape) -> None:
+    if len(given) > len(shape) or any(
+        n not in (1, m) for n, m in zip(reversed(given), reversed(shape), strict=False)
+    ):
+        raise ValueError(f"broadcast_to: the shape {list(given)} does not broadcast to {list(shape)}.")
+
+
+BROADCAST_TO = define_kernel(Kernel("BroadcastTo", ("x",), _broadcast_to_infer))
+
+
+def _broadcast_to_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> list[Callable[[], Tensor]]:
+    return [lambda: sum_to_shape(dy, saved[0].shape)]
+
+
+register_gradient("BroadcastTo", _broadcast_to_gradient, inputs_to_save=["x"])
+
+
+@op(method=True)
+def broadcast_to(x: TensorLike, shape: Sequence[int]) -> Tensor:
+    """Repeat a tensor along its axes of length 1, and along new ones in front, up to a shape.
+
+    Args:
+        x: tensor of any dtype.
+        shape: the new shape; aligned at the last axis, lengths of `x` must be equal or 1.
+
+    Returns:
+        Tensor of that shape and the same dtype.
+
+    Raises:
+        TypeError: if `shape` is no list.
+        ValueError: if `x` does not broadcast to it.
+
+    Source: TensorFlow's `BroadcastTo`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.broadcast_to([1, 2], [2, 2]).array_sync()
+        [[1.0, 2.0], [1.0, 2.0]]
+    """
+    tensor = convert_to_tensor(x, "x", "broadcast_to", "string_or_numeric")
+    wanted = check_shape(shape, "broadcast_to")
+    if wanted == tensor.shape:
+        return tensor.clone()
+    _check_broadcast_to(tensor.shape, wanted)
+    return ENGINE.run_kernel(BROADCAST_TO.name, (tensor,), {"shape": wanted})
+
+
+def _broadcast_args_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
+    s0, s1 = specs
+    if len(s0.shape) != 1 or len(s1.shape) != 1:
+        raise ValueError(
+            f"broadcast_args: 's0' and 's1' must have rank 1, got the shapes {list(s0.shape)} and {list(s1.shape)}."
+        )
+    return TensorSpec(max(s0.shape, s1.shape), "int32")
+
+
+BROADCAST_ARGS = define_kernel(Kernel("BroadcastArgs", ("s0", "s1"), _broadcast_args_infer))
+
+
+@op()
+def broadcast_args(s0: TensorLike, s1: TensorLike) -> Tensor:
+    """The shape to which two shapes broadcast, both given as tensors.
+
+    Args:
+        s0: int32 tensor of rank 1, a shape.
+        s1: int32 tensor of rank 1, another shape.
+
+    Returns:
+        int32 tensor of rank 1.
+
+    Raises:
+        TypeError: if a tensor has another dtype.
+        ValueError: if a rank is not 1, or the shapes do not broadcast.
+
+    Source: TensorFlow's `BroadcastArgs`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.broadcast_args([1, 6], [3, 1]).array_sync()
+        [3, 6]
+    """
+    shapes = [convert_to_tensor(s0, "s0", "broadcast_args", "int32"), convert_to_tensor(s1, "s1", "broadcast_args", "int32")]
+    _broadcast_args_infer([TensorSpec(shape.shape, shape.dtype) for shape in shapes], {})
+    return ENGINE.run_kernel(BROADCAST_ARGS.name, shapes)
+
+
+# --- methods -----------------------------------------------------------------------------------------------
+# What is reached from tensors only, and says in one word what reshape or cast say in two.
+
+
+def _as_scalar(self: Tensor) -> Tensor:
+    """The only element as a tensor of rank 0."""
+    if self.size != 1:
+        raise ValueError(f"as_scalar: the tensor must have one element, but has the shape {list(self.shape)}.")
+    return self.reshape(())
+
+
+def _flatten(self: Tensor) -> Tensor:
+    """The elements in row-major order as a tensor of rank 1."""
+    return self.reshape((self.size,))
+
+
+def _as_rank(rank: int) -> Callable[..., Tensor]:
+    def reshaped(self: Tensor, *lengths: int) -> Tensor:
+        name = f"as{rank}d"
+        if len(lengths) != rank:
+            raise TypeError(f"{name}: takes {rank} lengths, got {len(lengths)}.")
+        return self.reshape(tuple(integer(length, "lengths", name) for length in lengths))
+
+    reshaped.__doc__ = f"The same values in a shape of {rank} lengths."
+    return reshaped
+
+
+def _reshape_as(self: Tensor, x: Tensor) -> Tensor:
+    """The same values in the shape of another tensor."""
+    return self.reshape(x.shape)
+
+
+def _as_type(self: Tensor, dtype: DType) -> Tensor:
+    """The values in another dtype; see `cast`."""
+    return cast(self, dtype)
+
+
+def _to_bool(self: Tensor) -> Tensor:
+    """Whether the values are not zero."""
+    return cast(self, "bool")
+
+
+def _to_float(self: Tensor) -> Tensor:
+    """The values as float32."""
+    return cast(self, "float32")
+
+
+def _to_int(self: Tensor) -> Tensor:
+    """The values as int32, toward zero."""
+    return cast(self, "int32")
+
+
+for _name, _method in {
+    "as_scalar": _as_scalar,
+    "flatten": _flatten,
+    "as1d": _flatten,
+    **{f"as{rank}d": _as_rank(rank) for rank in (2, 3, 4, 5)},
+    "reshape_as": _reshape_as,
+    "as_type": _as_type,
+    "to_bool": _to_bool,
+    "to_float": _to_float,
+    "to_int": _to_int,
+}.items():
+    attach(_name, _method)
