@@ -16,7 +16,7 @@ from tenfold.core.tensor import Tensor
 from tenfold.graph.control_flow import run_if, run_while
 from tenfold.graph.graph import Graph, Node, Ref
 from tenfold.graph.host_ops import Resources, find_host_op
-from tenfold.graph.tensor_lists import Value
+from tenfold.graph.tensor_lists import HostValue, Value
 
 if TYPE_CHECKING:
     from tenfold.core.kernel import Attributes
@@ -269,6 +269,10 @@ def call_node(
     kernel = find_kernel_definition(node.op)
     if kernel is None:
         raise ValueError(f"There is no kernel and no host op {node.op!r}.")
+    if node.op == "Identity" and isinstance(inputs[0], HostValue):
+        return (inputs[0],)
+    if node.op == "Identity" and isinstance(inputs[0], HostValue):
+        return (inputs[0],)
     for position, value in enumerate(inputs):
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(f"{node.op}: the input {position} must be a tensor, got a {type(value).__name__}.")

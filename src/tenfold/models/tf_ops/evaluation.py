@@ -25,4 +25,16 @@ ROWS = (
         outputs=2,
         output_names=("values", "indices"),
     ),
+    Row("LowerBound", "SearchSorted", (0, 1), fixed={"side": "left"}),
+    Row("UpperBound", "SearchSorted", (0, 1), fixed={"side": "right"}),
+    Row("Unique", "Unique", fixed={"axis": 0}, outputs=2, output_names=("y", "idx")),
+    Row(
+        "UniqueV2",
+        "Unique",
+        (0,),
+        (),
+        (InputAttribute("axis", 1, lambda axis: array_int(axis) if axis.size else 0),),
+        outputs=2,
+        output_names=("y", "idx"),
+    ),
 )

@@ -14,9 +14,8 @@ _CUMULATIVE = (
 ROWS = (
     *(
         Row(op, op, (0,), (_KEEP_DIMS,), (InputAttribute("axis", 1, array_ints),))
-        for op in ("All", "Any", "Mean", "Min", "Prod", "Sum")
+        for op in ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum")
     ),
-    Row("Max", "Max", (0,), (_KEEP_DIMS,), (InputAttribute("reduction_indices", 1, array_ints),)),
     *(Row(op, op, (0,), (), (InputAttribute("axis", 1, array_int),)) for op in ("ArgMax", "ArgMin")),
     *(
         Row(op, op, (0,), _CUMULATIVE, (InputAttribute("axis", 1, array_int),))
