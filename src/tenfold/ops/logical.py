@@ -45,12 +45,19 @@ def _comparison(name: str, scalar_function: str) -> Kernel:
     )
 
 
-def _compare_any(kernel: Kernel, name: str, a: TensorLike, b: TensorLike) -> Tensor:
+def _compare(kernel: Kernel, name: str, a: TensorLike, b: TensorLike) -> Tensor:
     """Compare tensors of any dtypes, strings with strings only."""
     first, second = _of_one_kind(name, a, b)
     if first.shape != second.shape:
         check_broadcast(name, first, second)
     return ENGINE.run_kernel(kernel.name, (first, second))
+
+
+def _compare_order(kernel: Kernel, name: str, a: TensorLike, b: TensorLike) -> Tensor:
+    """Compare tensors whose elements have an order: all but complex numbers."""
+    first, second = _of_one_kind(name, a, b)
+    operands.refuse_complex(first, name, "a")
+    return _compare(kernel, name, first, second)
 
 
 def _of_one_kind(name: str, a: TensorLike, b: TensorLike) -> tuple[Tensor, Tensor]:
@@ -62,14 +69,6 @@ def _of_one_kind(name: str, a: TensorLike, b: TensorLike) -> tuple[Tensor, Tenso
             f"{name}: arguments 'a' ({first.dtype}) and 'b' ({second.dtype}) must be both strings or both numbers."
         )
     return match_types(first, second)
-
-
-def _compare_order(kernel: Kernel, name: str, a: TensorLike, b: TensorLike) -> Tensor:
-    """Compare tensors of real numbers."""
-    first, second = convert_to_tensor(a, "a", name), convert_to_tensor(b, "b", name)
-    operands.refuse_complex(first, name, "a")
-    operands.refuse_complex(second, name, "b")
-    return binary(kernel, name, first, second)
 
 
 EQUAL = _comparison("Equal", "equal")
@@ -99,7 +98,7 @@ def equal(a: TensorLike, b: TensorLike) -> Tensor:
         >>> tf.equal([1, 2, 3], [2, 2, 2]).array_sync()
         [False, True, False]
     """
-    return _compare_any(EQUAL, "equal", a, b)
+    return _compare(EQUAL, "equal", a, b)
 
 
 NOT_EQUAL = _comparison("NotEqual", "not_equal")
@@ -129,7 +128,7 @@ def not_equal(a: TensorLike, b: TensorLike) -> Tensor:
         >>> tf.not_equal([1, 2, 3], [2, 2, 2]).array_sync()
         [True, False, True]
     """
-    return _compare_any(NOT_EQUAL, "not_equal", a, b)
+    return _compare(NOT_EQUAL, "not_equal", a, b)
 
 
 GREATER = _comparison("Greater", "greater")
@@ -142,14 +141,14 @@ def greater(a: TensorLike, b: TensorLike) -> Tensor:
     Nothing holds of NaN.
 
     Args:
-        a: tensor of any real dtype and shape.
+        a: tensor of any dtype but complex64, of any shape; strings are ordered by their bytes.
         b: tensor whose shape broadcasts with that of `a`; the narrower dtype is cast to the wider one.
 
     Returns:
         bool tensor of the broadcast shape.
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
+        TypeError: if an argument is no tensor-like, or complex, or only one holds strings.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `Greater`.
@@ -172,14 +171,14 @@ def greater_equal(a: TensorLike, b: TensorLike) -> Tensor:
     Nothing holds of NaN.
 
     Args:
-        a: tensor of any real dtype and shape.
+        a: tensor of any dtype but complex64, of any shape; strings are ordered by their bytes.
         b: tensor whose shape broadcasts with that of `a`; the narrower dtype is cast to the wider one.
 
     Returns:
         bool tensor of the broadcast shape.
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
+        TypeError: if an argument is no tensor-like, or complex, or only one holds strings.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `GreaterEqual`.
@@ -202,14 +201,14 @@ def less(a: TensorLike, b: TensorLike) -> Tensor:
     Nothing holds of NaN.
 
     Args:
-        a: tensor of any real dtype and shape.
+        a: tensor of any dtype but complex64, of any shape; strings are ordered by their bytes.
         b: tensor whose shape broadcasts with that of `a`; the narrower dtype is cast to the wider one.
 
     Returns:
         bool tensor of the broadcast shape.
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
+        TypeError: if an argument is no tensor-like, or complex, or only one holds strings.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `Less`.
@@ -232,14 +231,14 @@ def less_equal(a: TensorLike, b: TensorLike) -> Tensor:
     Nothing holds of NaN.
 
     Args:
-        a: tensor of any real dtype and shape.
+        a: tensor of any dtype but complex64, of any shape; strings are ordered by their bytes.
         b: tensor whose shape broadcasts with that of `a`; the narrower dtype is cast to the wider one.
 
     Returns:
         bool tensor of the broadcast shape.
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
+        TypeError: if an argument is no tensor-like, or complex, or only one holds strings.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `LessEqual`.

@@ -103,8 +103,8 @@ def log_softmax(logits: TensorLike, axis: int = -1) -> Tensor:
 
     Example:
         >>> import tenfold as tf
-        >>> tf.log_softmax([7, 7]).print()
-        [-0.6931472, -0.6931472]
+        >>> tf.log_softmax([7, 7]).array_sync()
+        [-0.6931471824645996, -0.6931471824645996]
     """
     tensor = operands.real_float(logits, "log_softmax", "logits")
     _check_last("log_softmax", "axis", axis, tensor)
@@ -405,8 +405,8 @@ def local_response_normalization(
 
     Example:
         >>> import tenfold as tf
-        >>> tf.local_response_normalization([[[0, 3, 4, 2]]], 1, 0).print()
-        [[[0, 0.6, 0.7427814, 0.4472136],],]
+        >>> tf.local_response_normalization([[[6, 0, 8, 6]]], 1, 0, beta=1).array_sync()
+        [[[0.1666666716337204, 0.0, 0.07999999821186066, 0.05999999865889549]]]
     """
     tensor = operands.real_float(x, "local_response_normalization")
     if not ENV.is_true("PROD"):

@@ -339,7 +339,7 @@ def erf(x: TensorLike) -> Tensor:
 
     Example:
         >>> import tenfold as tf
-        >>> tf.erf([0, 0.25, -9]).print()
-        [0, 0.2763264, -1]
+        >>> tf.erf([0, 0.25, -9]).array_sync()
+        [0.0, 0.27632638812065125, -1.0]
     """
     return unary(ERF, "erf", operands.real_float(x, "erf"))

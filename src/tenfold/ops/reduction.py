@@ -436,7 +436,7 @@ def log_sum_exp(x: TensorLike, axis: Axes = None, keep_dims: bool = False) -> Te
     Example:
         >>> import tenfold as tf
         >>> tf.log_sum_exp([1000, 1000]).array_sync()
-        1000.693115234375
+        1000.6931762695312
     """
     tensor = operands.real_float(x, "log_sum_exp")
     axes = resolve_axes(axis, tensor.rank, "log_sum_exp")
@@ -466,6 +466,6 @@ def logsumexp(x: TensorLike, axis: Axes = None, keep_dims: bool = False) -> Tens
     Example:
         >>> import tenfold as tf
         >>> tf.logsumexp([1000, 1000]).array_sync()
-        1000.693115234375
+        1000.6931762695312
     """
     return log_sum_exp(x, axis, keep_dims)

@@ -168,8 +168,8 @@ def acos(x: TensorLike) -> Tensor:
 
     Example:
         >>> import tenfold as tf
-        >>> tf.acos([1, 0.25]).array_sync()
-        [0.0, 1.3181160688400269]
+        >>> tf.acos([1, 0.5]).array_sync()
+        [0.0, 1.0471975803375244]
     """
     return float_unary(ACOS, "acos", x)
 
@@ -267,8 +267,8 @@ def cosh(x: TensorLike) -> Tensor:
 
     Example:
         >>> import tenfold as tf
-        >>> tf.cosh([0, 0.25]).array_sync()
-        [1.0, 1.0314130783081055]
+        >>> tf.cosh([0, 1.5]).array_sync()
+        [1.0, 2.352409601211548]
     """
     return float_unary(COSH, "cosh", x)
 
@@ -299,8 +299,8 @@ def tanh(x: TensorLike) -> Tensor:
 
     Example:
         >>> import tenfold as tf
-        >>> tf.tanh([0, 0.75]).array_sync()
-        [0.0, 0.6351489424705505]
+        >>> tf.tanh([0, 2]).array_sync()
+        [0.0, 0.9640275835990906]
     """
     return float_unary(TANH, "tanh", x)
 
