@@ -52,7 +52,7 @@ def test_constants_fold() -> None:
 def test_what_is_big_does_not_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(specialise_module, "FOLD_BYTES", 100)
     b = GraphBuilder()
-    filled = b.add("Add", b.constant(np.ones((1, 8), np.float32)), b.constant(np.ones((8, 1), np.float32)))
+    filled = b.add("Add", b.constant(np.ones((1, 16), np.float32)), b.constant(np.ones((16, 1), np.float32)))
     same = b.add("Neg", b.constant(np.ones(1000, np.float32)))
     given = specialise(b.graph(filled, same), {})
     assert ops_of(given.graph) == ["Add"]

@@ -73,9 +73,10 @@ def _norm_steps(given: SpecialisedGraph, node: Node) -> list[tuple[str, np.ndarr
             values[name] = _doubles(given.graph.constants[ref.node])
         else:
             return None
-    deviation = np.sqrt(values["variance"] + node.attributes["variance_epsilon"])
-    scale = values["scale"] / deviation
-    shift = values["offset"] - values["mean"] * scale
+    with np.errstate(all="ignore"):
+        deviation = np.sqrt(values["variance"] + node.attributes["variance_epsilon"])
+        scale = values["scale"] / deviation
+        shift = values["offset"] - values["mean"] * scale
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         return None
     if (np.abs(values["mean"]) > LARGE_MEAN * deviation).any():
@@ -143,7 +144,8 @@ def _following(given: SpecialisedGraph, node: Node, spec: TensorSpec, reader: Ma
     ref = Ref(node.name)
     while (after := reader.get(ref)) is not None and given.specs.get(Ref(after.name)) == spec:
         values = _channel_constant(given, after, ref, axis, spec)
-        step = None if values is None else _apply(affine, after, ref, values)
+        with np.errstate(all="ignore"):
+            step = None if values is None else _apply(affine, after, ref, values)
         if step is None or not (np.isfinite(step.scale).all() and np.isfinite(step.shift).all()):
             break
         affine, ref = step, Ref(after.name)
