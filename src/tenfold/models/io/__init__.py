@@ -28,6 +28,8 @@ from tenfold.models.io.specs import Quantization as Quantization
 from tenfold.models.io.specs import WeightSpec as WeightSpec
 from tenfold.models.io.transfer import load_artifacts as load_artifacts
 from tenfold.models.io.transfer import load_artifacts_async as load_artifacts_async
+from tenfold.models.io.transfer import load_weights as load_weights
+from tenfold.models.io.transfer import load_weights_async as load_weights_async
 from tenfold.models.io.transfer import save_artifacts as save_artifacts
 from tenfold.models.io.transfer import save_artifacts_async as save_artifacts_async
 from tenfold.models.io.weights import Weights as Weights

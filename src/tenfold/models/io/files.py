@@ -56,6 +56,18 @@ class FileHandler:
             lambda report: self._load(replace(options, on_progress=report)), options.on_progress
         )
 
+    def load_weights(self, artifacts: ModelArtifacts) -> ModelArtifacts:
+        """A model with the weights that its manifest lists, read from beside model.json."""
+        return self._load_weights(artifacts, self.path, self._options)
+
+    async def load_weights_async(self, artifacts: ModelArtifacts) -> ModelArtifacts:
+        """Does in a thread what `load_weights` does."""
+        options = self._options
+        return await run_with_progress(
+            lambda report: self._load_weights(artifacts, self.path, replace(options, on_progress=report)),
+            options.on_progress,
+        )
+
     def save(self, artifacts: ModelArtifacts) -> SaveResult:
         """Writes model.json and the weight files.
 
@@ -88,7 +100,9 @@ class FileHandler:
 
     def _load(self, options: LoadOptions) -> ModelArtifacts:
         path = find_model_file(self.path)
-        artifacts = parse_model_json(_read_json(path), str(path), options.max_bytes)
+        return self._load_weights(parse_model_json(_read_json(path), str(path), options.max_bytes), path, options)
+
+    def _load_weights(self, artifacts: ModelArtifacts, path: Path, options: LoadOptions) -> ModelArtifacts:
         if artifacts.manifest is None:
             return artifacts
         prefix = options.weight_path_prefix

@@ -48,26 +48,31 @@ class HttpHandler:
             RuntimeError: `fetch` or `weight_url_converter` is asynchronous and an event loop runs on this
                 thread.
         """
-        options = self._options
         with self._get(self.url) as response:
             text = _read_all(response, MAX_JSON_BYTES, self.url)
-        artifacts = parse_model_json(text, self.url, options.max_bytes)
+        return self.load_weights(parse_model_json(text, self.url, self._options.max_bytes))
+
+    async def load_async(self) -> ModelArtifacts:
+        """Fetches the model, several shards at a time."""
+        text = await self._read_async(self.url, MAX_JSON_BYTES)
+        artifacts = await run_in_thread(parse_model_json, text, self.url, self._options.max_bytes)
+        return await self.load_weights_async(artifacts)
+
+    def load_weights(self, artifacts: ModelArtifacts) -> ModelArtifacts:
+        """A model with the weights that its manifest lists, fetched from beside model.json."""
         if artifacts.manifest is None:
             return artifacts
-        progress = Progress(options.on_progress, _least_bytes(artifacts.manifest))
+        progress = Progress(self._options.on_progress, _least_bytes(artifacts.manifest))
         shards = [self._shards(group, progress) for group in artifacts.manifest]
         loaded = self._assemble(artifacts, artifacts.manifest, shards)
         progress.finish()
         return loaded
 
-    async def load_async(self) -> ModelArtifacts:
-        """Fetches the model, several shards at a time."""
-        options = self._options
-        text = await self._read_async(self.url, MAX_JSON_BYTES)
-        artifacts = await run_in_thread(parse_model_json, text, self.url, options.max_bytes)
+    async def load_weights_async(self, artifacts: ModelArtifacts) -> ModelArtifacts:
+        """Does what `load_weights` does, several shards at a time."""
         if artifacts.manifest is None:
             return artifacts
-        progress = Progress(options.on_progress, _least_bytes(artifacts.manifest))
+        progress = Progress(self._options.on_progress, _least_bytes(artifacts.manifest))
         bodies = await self._fetch_all(artifacts.manifest, progress)
         shards = [_consumed(group.paths, of_group) for group, of_group in zip(artifacts.manifest, bodies, strict=True)]
         loaded = await run_in_thread(self._assemble, artifacts, artifacts.manifest, shards)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
 
 from tenfold.devices.host import wait_for
 from tenfold.models.io.artifacts import ModelArtifacts, SaveResult
-from tenfold.models.io.files import FileHandler
+from tenfold.models.io.files import FileHandler, path_of
 from tenfold.models.io.handlers import (
     AsyncLoadHandler,
     AsyncSaveHandler,
@@ -21,8 +24,10 @@ from tenfold.models.io.handlers import (
     SaveTarget,
     Url,
 )
+from tenfold.models.io.http import HttpHandler
+from tenfold.models.io.manifest import MODEL_FILE, parse_manifest
 from tenfold.models.io.memory import FunctionSaver, MemoryLoader, from_memory
-from tenfold.models.io.routers import get_load_handlers, get_save_handlers
+from tenfold.models.io.routers import get_load_handlers, get_save_handlers, scheme_of
 
 Handler = TypeVar("Handler")
 
@@ -111,6 +116,49 @@ async def save_artifacts_async(
     return await saved if isinstance(saved, Awaitable) else saved
 
 
+def load_weights(
+    manifest: Sequence[Mapping[str, Any]],
+    prefix: str | os.PathLike[str],
+    names: Iterable[str] | None = None,
+    options: LoadOptions | None = None,
+) -> dict[str, np.ndarray]:
+    """Loads weights without a model, and of the manifest's groups only those that are needed.
+
+    Args:
+        manifest: the groups of a `weightsManifest`, as objects with `paths` and `weights`.
+        prefix: the folder of the files, as a path or as an address.
+        names: the weights that are wanted; all of them when it is not given.
+        options: how to load.
+
+    Returns:
+        Arrays by name, in the order of the manifest.
+
+    Raises:
+        ValueError: the manifest lists no weight of such a name.
+        FetchError: the server was not reached or did not answer with success.
+        ModelFormatError: the manifest is malformed, or a file missing, too short or too long.
+
+    Example:
+        >>> load_weights([{"paths": [], "weights": [{"name": "w", "shape": [0], "dtype": "int32"}]}], ".")
+        {'w': array([], dtype=int32)}
+    """
+    chosen = options or LoadOptions()
+    needed, wanted = _needed_groups(manifest, names, chosen.max_bytes)
+    return _arrays(_handler_beside(prefix, chosen).load_weights(needed), wanted)
+
+
+async def load_weights_async(
+    manifest: Sequence[Mapping[str, Any]],
+    prefix: str | os.PathLike[str],
+    names: Iterable[str] | None = None,
+    options: LoadOptions | None = None,
+) -> dict[str, np.ndarray]:
+    """Loads weights without a model and without blocking the event loop; see `load_weights`."""
+    chosen = options or LoadOptions()
+    needed, wanted = _needed_groups(manifest, names, chosen.max_bytes)
+    return _arrays(await _handler_beside(prefix, chosen).load_weights_async(needed), wanted)
+
+
 def find_load_handler(source: LoadSource, options: LoadOptions | None = None) -> LoadHandler:
     """The one handler that loads from a source.
 
@@ -176,3 +224,29 @@ def _checked(loaded: object) -> ModelArtifacts:
     if isinstance(loaded, Mapping):
         return from_memory(loaded).load()
     raise TypeError(f"A load handler must give ModelArtifacts, not {type(loaded).__name__}.")
+
+
+def _needed_groups(
+    manifest: Sequence[Mapping[str, Any]], names: Iterable[str] | None, max_bytes: int
+) -> tuple[ModelArtifacts, set[str]]:
+    """A model of only the groups that hold the wanted weights, and the names of these."""
+    groups = parse_manifest(list(manifest), "manifest", max_bytes)
+    known = {spec.name for group in groups for spec in group.specs}
+    wanted = known if names is None else set(names)
+    if unknown := sorted(wanted - known):
+        raise ValueError(f"The manifest lists no weights {unknown}; it lists {sorted(known)}.")
+    needed = tuple(group for group in groups if any(spec.name in wanted for spec in group.specs))
+    return ModelArtifacts(manifest=needed), wanted
+
+
+def _handler_beside(prefix: str | os.PathLike[str], options: LoadOptions) -> FileHandler | HttpHandler:
+    """The handler of a model.json, real or not, in the folder of some weights."""
+    if isinstance(prefix, str) and scheme_of(prefix) in ("http", "https"):
+        return HttpHandler(f"{prefix.removesuffix('/')}/{MODEL_FILE}", options)
+    folder = path_of(prefix) if isinstance(prefix, str) else Path(prefix)
+    return FileHandler(folder / MODEL_FILE, options)
+
+
+def _arrays(artifacts: ModelArtifacts, wanted: set[str]) -> dict[str, np.ndarray]:
+    arrays = artifacts.weights.arrays if artifacts.weights else {}
+    return {name: array for name, array in arrays.items() if name in wanted}
