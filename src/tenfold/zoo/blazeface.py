@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 import tenfold as tf
-from tenfold.core.pending import Pending
 from tenfold.zoo.pictures import Letterbox, fit_into_square, read_picture
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Face:
     score: float
 
 
-def load(source: Any = DEFAULT_MODEL, **options: Any) -> Pending[BlazeFace]:
+def load(source: Any = DEFAULT_MODEL, **options: Any) -> tf.Pending[BlazeFace]:
     """Load a BlazeFace model; await the result.
 
     Args:
@@ -86,7 +85,7 @@ def load(source: Any = DEFAULT_MODEL, **options: Any) -> Pending[BlazeFace]:
     async def finish() -> BlazeFace:
         return BlazeFace(await tf.load_graph_model(source, **options))
 
-    return Pending(finish())
+    return tf.Pending(finish())
 
 
 def load_sync(source: Any = DEFAULT_MODEL, **options: Any) -> BlazeFace:
