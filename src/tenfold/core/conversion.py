@@ -122,6 +122,7 @@ def make_tensor(values: Any, shape: Sequence[int] | None, dtype: DType | None, w
     if shape is not None:
         shape = check_shape(shape, where)
     if isinstance(values, Tensor):
+        shape = values.shape if shape is None else shape
         values = values.bytes_sync() if values.dtype == "string" else values.numpy()
     array = _string_array(values, where) if dtype == "string" else _numeric_array(values, dtype, where)
     if shape is None:
@@ -131,7 +132,7 @@ def make_tensor(values: Any, shape: Sequence[int] | None, dtype: DType | None, w
             f"{where}: based on the shape {list(shape)}, the tensor should have {_size(shape)} values but has "
             f"{array.size}."
         )
-    elif array.ndim > 1 and array.shape != shape:
+    elif array.shape[:-1] != shape[: max(array.ndim - 1, 0)]:
         raise ValueError(f"{where}: the values have shape {list(array.shape)}, not the given {list(shape)}.")
     if dtype in ("float32", "int32") and ENV.is_true("DEBUG"):
         check_for_errors(values, array, where)
@@ -213,7 +214,7 @@ def cast_array(source: np.ndarray, dtype: DType) -> np.ndarray:
             return np.asarray(source != 0, order="C")
         if dtype == "int32" and source.dtype.kind == "f":
             whole = np.nan_to_num(np.trunc(source), nan=0.0, posinf=0.0, neginf=0.0)
-            return whole.astype(np.int64, order="C").astype(np.int32)
+            return np.asarray(whole, np.int64, order="C").astype(np.int32)
         return source.astype(target, order="C")
 
 
@@ -241,6 +242,8 @@ def _encoded(value: Any, where: str) -> bytes | None:
         return value
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        return value.tobytes()
     raise ValueError(f"{where}: a string tensor holds text or UTF-8 bytes, got {type(value).__name__} {value!r}.")
 
 

@@ -195,7 +195,7 @@ def split_sizes(length: int, num_or_size_splits: int | Sequence[int]) -> Shape:
         return (length // count,) * count
     sizes = tuple(int(size) for size in num_or_size_splits)
     if sizes.count(-1) > 1 or any(size < -1 for size in sizes):
-        raise ValueError(f"split: the sizes {list(sizes)} must not be negative, except one that may be -1 for the rest.")
+        raise ValueError(f"split: the sizes {list(sizes)} must not be negative, except one -1 for the rest.")
     rest = length - sum(size for size in sizes if size != -1)
     if rest < 0 or (rest and -1 not in sizes):
         raise ValueError(f"split: parts of {list(sizes)} do not make up an axis of length {length}.")

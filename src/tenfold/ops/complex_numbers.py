@@ -25,7 +25,13 @@ def _complex_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
 
 
 COMPLEX = define_kernel(Kernel("Complex", ("real", "imag"), _complex_infer))
-register_gradient("Complex", lambda dy, saved, _: [lambda: real(dy), lambda: imag(dy)])  # type: ignore[arg-type]
+
+
+def _complex_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> list[Callable[[], Tensor]]:
+    return [lambda: real(dy), lambda: imag(dy)]
+
+
+register_gradient("Complex", _complex_gradient)
 
 
 @op()

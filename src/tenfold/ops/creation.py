@@ -46,13 +46,7 @@ def tensor(values: TensorLike, shape: Sequence[int] | None = None, dtype: DType 
         >>> tf.tensor(["a", "b"]).dtype
         'string'
     """
-    if dtype == "complex64" and _is_number(values):
-        raise ValueError("tensor: a complex64 tensor is not made of a bare number; use tf.complex(real, imag).")
     return make_tensor(_in_host_memory(values), shape, dtype, "tensor")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real)
 
 
 def _in_host_memory(values: Any) -> Any:
@@ -121,7 +115,7 @@ def _of_rank(rank: int, values: Any, shape: Sequence[int] | None, dtype: DType |
     values = _in_host_memory(values)
     if shape is not None and len(check_shape(shape, name)) != rank:
         raise ValueError(f"{name}: argument 'shape' must have {rank} lengths, got {list(shape)}.")
-    depth = _depth(values)
+    depth = _depth(values, dtype)
     if depth not in (rank, 1):
         either = "flat" if rank == 1 else f"nested {rank} deep, or flat with a shape"
         raise ValueError(f"{name}: argument 'values' must be {either}; got values nested {depth} deep.")
@@ -130,14 +124,16 @@ def _of_rank(rank: int, values: Any, shape: Sequence[int] | None, dtype: DType |
     return make_tensor(values, shape, dtype, name)
 
 
-def _depth(values: Any) -> int:
+def _depth(values: Any, dtype: DType | None) -> int:
     depth = 0
     while isinstance(values, (list, tuple)):
         depth += 1
         if not values:
             return depth
         values = values[0]
-    return depth + (values.ndim if isinstance(values, (np.ndarray, Tensor)) else np.ndim(values))
+    if isinstance(values, np.ndarray) and values.dtype == np.uint8 and dtype == "string":
+        return depth  # the bytes of one text
+    return depth + np.ndim(values)
 
 
 @op()
@@ -285,7 +281,7 @@ def _same(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
 ZEROS_LIKE = define_kernel(Kernel("ZerosLike", ("x",), _same))
 ONES_LIKE = define_kernel(Kernel("OnesLike", ("x",), _same))
 for _name in (ZEROS_LIKE.name, ONES_LIKE.name):
-    register_gradient(_name, lambda dy, saved, _: [lambda: dy.zeros_like()])  # type: ignore[union-attr]
+    register_gradient(_name, lambda dy, saved, _: [lambda: dy.zeros_like()])
 
 
 @op(method=True)
@@ -427,14 +423,15 @@ def range_(start: float, stop: float, step: float = 1, dtype: DType = "float32")
         >>> tf.range(3, 0, dtype="int32").array_sync()
         [3, 2, 1]
     """
-    for argument, value in (("start", start), ("stop", stop), ("step", step)):
-        if not _is_number(value):
+    given: dict[str, Any] = {"start": start, "stop": stop, "step": step}
+    for argument, value in given.items():
+        if not isinstance(value, numbers.Real):
             raise TypeError(f"range: argument '{argument}' must be a number, got {value!r}.")
     if dtype not in ("float32", "int32"):
         raise ValueError(f"range: argument 'dtype' must be 'float32' or 'int32', got {dtype!r}.")
     if step == 1 and stop < start:
         step = -1
-    attributes = {"start": start, "stop": stop, "step": step, "dtype": dtype}
+    attributes = {**given, "step": step, "dtype": dtype}
     _range_infer((), attributes)
     return ENGINE.run_kernel(RANGE.name, (), attributes)
 
@@ -540,9 +537,7 @@ DIAG = define_kernel(Kernel("Diag", ("x",), _diag_infer))
 def _diag_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Any:
     shape, size = saved[0].shape, saved[0].size
     places = np.arange(0, size * size, size + 1, dtype=np.int32)
-    return [
-        lambda: dy.reshape((size * size,)).gather(ENGINE.make_tensor(places, places.shape, "int32")).reshape(shape)
-    ]
+    return [lambda: dy.reshape((size * size,)).gather(ENGINE.make_tensor(places, places.shape, "int32")).reshape(shape)]
 
 
 register_gradient("Diag", _diag_gradient, inputs_to_save=["x"])

@@ -18,8 +18,8 @@ from tenfold.core.op import op
 from tenfold.core.pending import Pending
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
-from tenfold.ops.axes import resolve_axis
 from tenfold.ops.after_reading import after_reading
+from tenfold.ops.axes import resolve_axis
 from tenfold.ops.elementwise import scalar_like
 
 Thunks = Sequence[Callable[[], Tensor] | None]
@@ -83,7 +83,7 @@ def _numbered(indices: Tensor, batches: int, length: int) -> Tensor:
     """Positions in each of `batches` runs of `length`, numbered throughout."""
     if batches == 1:
         return indices.reshape((indices.size,))
-    starts = np.arange(0, batches * length, max(length, 1), np.int32)[:batches].reshape(batches, 1)
+    starts = (np.arange(batches, dtype=np.int32) * np.int32(length)).reshape(batches, 1)
     by_batch = indices.reshape((batches, indices.size // batches if batches else 0))
     return by_batch.add(ENGINE.make_tensor(starts, starts.shape, "int32")).reshape((indices.size,))
 
@@ -275,9 +275,7 @@ def _tensor_scatter_update_gradient(dy: Tensor, saved: list[Tensor], _: Attribut
 TENSOR_SCATTER_UPDATE = define_kernel(
     Kernel("TensorScatterUpdate", ("tensor", "indices", "updates"), _tensor_scatter_update_infer)
 )
-register_gradient(
-    "TensorScatterUpdate", _tensor_scatter_update_gradient, inputs_to_save=["indices", "updates"]
-)
+register_gradient("TensorScatterUpdate", _tensor_scatter_update_gradient, inputs_to_save=["indices", "updates"])
 
 
 @op()
@@ -358,9 +356,7 @@ def _sparse_to_dense_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) ->
 SPARSE_TO_DENSE = define_kernel(
     Kernel("SparseToDense", ("sparse_indices", "sparse_values", "default_value"), _sparse_to_dense_infer)
 )
-register_gradient(
-    "SparseToDense", _sparse_to_dense_gradient, inputs_to_save=["sparse_indices", "sparse_values"]
-)
+register_gradient("SparseToDense", _sparse_to_dense_gradient, inputs_to_save=["sparse_indices", "sparse_values"])
 
 
 @op()
@@ -483,9 +479,7 @@ def _unsorted_segment_sum_gradient(dy: Tensor, saved: list[Tensor], attributes: 
     return [for_x, None]
 
 
-UNSORTED_SEGMENT_SUM = define_kernel(
-    Kernel("UnsortedSegmentSum", ("x", "segment_ids"), _unsorted_segment_sum_infer)
-)
+UNSORTED_SEGMENT_SUM = define_kernel(Kernel("UnsortedSegmentSum", ("x", "segment_ids"), _unsorted_segment_sum_infer))
 register_gradient("UnsortedSegmentSum", _unsorted_segment_sum_gradient, inputs_to_save=["segment_ids"])
 
 

@@ -16,8 +16,8 @@ from tenfold.core.conversion import infer_dtype, make_tensor
 from tenfold.core.engine import ENGINE
 from tenfold.core.tensor import Tensor
 from tenfold.core.tensor_methods import attach
-from tenfold.ops.axes import resolve_axis
 from tenfold.ops import gathering
+from tenfold.ops.axes import resolve_axis
 
 
 class _Entry(NamedTuple):

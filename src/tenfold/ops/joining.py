@@ -158,7 +158,7 @@ def _concat_method(self: Tensor, tensors: TensorLike | Sequence[TensorLike], axi
 
 
 def _others(tensors: TensorLike | Sequence[TensorLike]) -> Sequence[TensorLike]:
-    return [tensors] if isinstance(tensors, Tensor) else tensors  # type: ignore[list-item, return-value]
+    return [tensors] if isinstance(tensors, Tensor) else tensors  # type: ignore[return-value]
 
 
 attach("concat", _concat_method)

@@ -14,8 +14,8 @@ from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
 from tenfold.core.op import op
 from tenfold.core.pending import Pending
 from tenfold.core.tensor import Tensor
-from tenfold.ops.axes import resolve_axis
 from tenfold.ops.after_reading import after_reading
+from tenfold.ops.axes import resolve_axis
 
 # --- unique ------------------------------------------------------------------------------------------------
 

@@ -70,9 +70,7 @@ def _sliced(x: TensorLike, begin: int | Sequence[int], size: int | Sequence[int]
     return ENGINE.run_kernel(SLICE.name, (tensor,), {"begin": extent.begin, "size": extent.size})
 
 
-def _slice_of_rank(
-    x: TensorLike, begin: int | Sequence[int], size: int | Sequence[int] | None, rank: int
-) -> Tensor:
+def _slice_of_rank(x: TensorLike, begin: int | Sequence[int], size: int | Sequence[int] | None, rank: int) -> Tensor:
     name = f"slice{rank}d"
     tensor = convert_to_tensor(x, "x", name, "string_or_numeric")
     if len(tensor.shape) != rank:

@@ -37,7 +37,7 @@ def _space_to_batch_infer(specs: Sequence[TensorSpec], attributes: Attributes) -
     for length, block, (before, after) in zip(shape[1:], blocks, paddings, strict=False):
         if (length + before + after) % block:
             raise ValueError(
-                f"space_to_batch_nd: blocks of {block} do not divide an axis of {length} padded by {before} and {after}."
+                f"space_to_batch_nd: blocks of {block} do not divide an axis of {length} + {before} + {after}."
             )
         space.append((length + before + after) // block)
     return TensorSpec((shape[0] * prod(blocks), *space, *shape[1 + len(blocks) :]), specs[0].dtype)
@@ -46,9 +46,7 @@ def _space_to_batch_infer(specs: Sequence[TensorSpec], attributes: Attributes) -
 SPACE_TO_BATCH_ND = define_kernel(Kernel("SpaceToBatchND", ("x",), _space_to_batch_infer))
 register_gradient(
     "SpaceToBatchND",
-    lambda dy, saved, attributes: [
-        lambda: dy.batch_to_space_nd(attributes["block_shape"], attributes["paddings"])  # type: ignore[union-attr]
-    ],
+    lambda dy, saved, attributes: [lambda: dy.batch_to_space_nd(attributes["block_shape"], attributes["paddings"])],
 )
 
 
@@ -103,9 +101,7 @@ def _batch_to_space_infer(specs: Sequence[TensorSpec], attributes: Attributes) -
 BATCH_TO_SPACE_ND = define_kernel(Kernel("BatchToSpaceND", ("x",), _batch_to_space_infer))
 register_gradient(
     "BatchToSpaceND",
-    lambda dy, saved, attributes: [
-        lambda: dy.space_to_batch_nd(attributes["block_shape"], attributes["crops"])  # type: ignore[union-attr]
-    ],
+    lambda dy, saved, attributes: [lambda: dy.space_to_batch_nd(attributes["block_shape"], attributes["crops"])],
 )
 
 
@@ -180,7 +176,7 @@ def _space_to_depth(dy: Tensor, attributes: Attributes) -> Tensor:
 DEPTH_TO_SPACE = define_kernel(Kernel("DepthToSpace", ("x",), _depth_to_space_infer))
 register_gradient(
     "DepthToSpace",
-    lambda dy, saved, attributes: [lambda: _space_to_depth(dy, attributes)],  # type: ignore[arg-type]
+    lambda dy, saved, attributes: [lambda: _space_to_depth(dy, attributes)],
 )
 
 

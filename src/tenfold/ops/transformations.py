@@ -262,9 +262,7 @@ def _broadcast_to_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> 
 
 
 def _check_broadcast_to(given: Shape, shape: Shape) -> None:
-    if len(given) > len(shape) or any(
-        n not in (1, m) for n, m in zip(reversed(given), reversed(shape), strict=False)
-    ):
+    if len(given) > len(shape) or any(n not in (1, m) for n, m in zip(reversed(given), reversed(shape), strict=False)):
         raise ValueError(f"broadcast_to: the shape {list(given)} does not broadcast to {list(shape)}.")
 
 
@@ -342,7 +340,10 @@ def broadcast_args(s0: TensorLike, s1: TensorLike) -> Tensor:
         >>> tf.broadcast_args([1, 6], [3, 1]).array_sync()
         [3, 6]
     """
-    shapes = [convert_to_tensor(s0, "s0", "broadcast_args", "int32"), convert_to_tensor(s1, "s1", "broadcast_args", "int32")]
+    shapes = [
+        convert_to_tensor(s0, "s0", "broadcast_args", "int32"),
+        convert_to_tensor(s1, "s1", "broadcast_args", "int32"),
+    ]
     _broadcast_args_infer([TensorSpec(shape.shape, shape.dtype) for shape in shapes], {})
     return ENGINE.run_kernel(BROADCAST_ARGS.name, shapes)
 
