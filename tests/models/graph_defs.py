@@ -138,8 +138,11 @@ class Builder:
     def load(self, outputs: Sequence[str] = (), **options: Any) -> LoadedGraph:
         """Lower the graph."""
         tensors = {
-            name: keep(engine().make_tensor(value, value.shape, {"f": "float32", "i": "int32", "b": "bool"}.get(
-                value.dtype.kind, "string")))
+            name: keep(
+                engine().make_tensor(
+                    value, value.shape, {"f": "float32", "i": "int32", "b": "bool"}.get(value.dtype.kind, "string")
+                )
+            )
             for name, value in self.weights.items()
         }
         return load_graph(self.topology, self.weights, tensors, signature_of(outputs), **options)

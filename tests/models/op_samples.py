@@ -76,7 +76,7 @@ X = floats([-1.5, 0.25, 2.0], [3.5, -0.5, 1.0])
 POSITIVE = floats([0.5, 1.5], [2.0, 3.0])
 UNIT = floats(-0.75, 0.0, 0.5)
 A, B = floats([-7.0, 2.0], [5.0, 9.0]), floats([2.0, 4.0], [-3.0, 0.5])
-I, J = integers([-7, 2], [5, 9]), integers([2, 4], [3, 5])
+K, L = integers([-7, 2], [5, 9]), integers([2, 4], [3, 5])
 PICTURE = counting(1, 3, 3, 2) - 4
 KERNEL = (counting(2, 2, 2, 3) - 11) / 10
 DEPTHWISE = (counting(2, 2, 2, 1) - 3) / 10
@@ -131,7 +131,7 @@ SAMPLES: dict[str, Sample] = {
     },
     "Acosh": Sample([floats(1.0, 2.5)], [np.arccosh(floats(1.0, 2.5))]),
     "Erf": Sample([floats(-0.5, 1.0)], [floats(-0.5204998778, 0.8427007929)]),
-    "FloorDiv": Sample([I, J], [I // J]),
+    "FloorDiv": Sample([K, L], [K // L]),
     "DivNoNan": Sample([floats(1.0, 2.0), floats(0.0, 4.0)], [floats(0.0, 0.5)]),
     "Pow": Sample([POSITIVE, A], [POSITIVE**A]),
     "AddN": Sample([A, B, A], [A + B + A]),
@@ -170,6 +170,11 @@ SAMPLES: dict[str, Sample] = {
     ),
     "AvgPool": Sample([PICTURE], [_windows(PICTURE, 2, 2).mean((3, 4))], {**WINDOW, "ksize": ints(1, 2, 2, 1)}),
     "MaxPool": Sample([PICTURE], [_windows(PICTURE, 2, 2).max((3, 4))], {**WINDOW, "ksize": ints(1, 2, 2, 1)}),
+    "MaxPoolWithArgmax": Sample(
+        [PICTURE],
+        [_windows(PICTURE, 2, 2).max((3, 4)), integers(8, 9, 10, 11, 14, 15, 16, 17).reshape(1, 2, 2, 2)],
+        {**WINDOW, "ksize": ints(1, 2, 2, 1)},
+    ),
     # creation
     "Fill": Sample([Const(integers(2, 2)), Const(1.5)], [np.full((2, 2), 1.5, np.float32)], {"T": dtype("DT_FLOAT")}),
     "LinSpace": Sample([Const(0.0), Const(3.0), Const(4)], [floats(0, 1, 2, 3)]),
@@ -189,6 +194,12 @@ SAMPLES: dict[str, Sample] = {
     ),
     "TopK": Sample(
         [floats([1, 9, 3], [7, 2, 8])], [floats([9], [8]), integers([1], [2])], {"k": i(1), "sorted": b(True)}
+    ),
+    "LowerBound": Sample([floats([1, 3, 3, 5]), floats([3, 6])], [integers([1, 4])]),
+    "UpperBound": Sample([floats([1, 3, 3, 5]), floats([3, 6])], [integers([3, 4])]),
+    "Unique": Sample([floats(4, 1, 4, 2)], [floats(4, 1, 2), integers(0, 1, 0, 2)]),
+    "UniqueV2": Sample(
+        [floats([1, 2], [1, 2], [0, 2]), Const(integers(0))], [floats([1, 2], [0, 2]), integers(0, 0, 1)]
     ),
     # graph
     "Shape": Sample([X], [integers(2, 3)]),
@@ -294,8 +305,13 @@ SAMPLES: dict[str, Sample] = {
 
 _BOXES = floats([0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 2, 1, 3])
 _SCORES = floats(0.9, 0.75, 0.6)
+_COMPLEX = np.array([1 + 3j, -2 + 4j], np.complex64)
 _LIMITS = [Const(3), Const(0.5)]
 SAMPLES |= {
+    "Complex": Sample([floats(1, -2), floats(3, 4)], [_COMPLEX]),
+    "ComplexAbs": Sample([_COMPLEX], [np.abs(_COMPLEX)]),
+    "Real": Sample([_COMPLEX], [floats(1, -2)]),
+    "Imag": Sample([_COMPLEX], [floats(3, 4)]),
     "NonMaxSuppressionV2": Sample([_BOXES, _SCORES, *_LIMITS], [integers(0, 2)]),
     "NonMaxSuppressionV3": Sample([_BOXES, _SCORES, *_LIMITS, Const(0.7)], [integers(0)]),
     "NonMaxSuppressionV4": Sample(

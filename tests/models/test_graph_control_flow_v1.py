@@ -39,9 +39,7 @@ def loop(
     heads = []
     for number, entry in enumerate(entries):
         graph.add(f"{frame}/enter{number}", "Enter", entry, frame_name=s(frame))
-        heads.append(
-            graph.add(f"{frame}/merge{number}", "Merge", f"{frame}/enter{number}", f"{frame}/next{number}")
-        )
+        heads.append(graph.add(f"{frame}/merge{number}", "Merge", f"{frame}/enter{number}", f"{frame}/next{number}"))
     graph.add(f"{frame}/cond", "LoopCond", condition(heads))
     switches = [
         graph.add(f"{frame}/switch{number}", "Switch", head, f"{frame}/cond") for number, head in enumerate(heads)
@@ -119,9 +117,7 @@ def test_a_loop_in_a_loop() -> None:
                     "inner/sum",
                     "AddV2",
                     inside[1],
-                    graph.add(
-                        "inner/x", "Enter", invariant(graph, "outer", "x"), frame_name=s("inner")
-                    ),
+                    graph.add("inner/x", "Enter", invariant(graph, "outer", "x"), frame_name=s("inner")),
                 ),
             ],
         )

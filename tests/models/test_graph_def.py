@@ -387,5 +387,5 @@ def test_a_mutated_graph_loads_or_is_refused(data: st.DataObject) -> None:
     tensors = {name: tf.tensor(value) for name, value in graph.weights.items()}
     try:
         load_graph(model.get("topology"), graph.weights, tensors, model.get("signature"))
-    except TenfoldError as error:
-        assert str(error)
+    except TenfoldError:
+        return

@@ -341,7 +341,7 @@ def test_dispose_frees_everything() -> None:
     model.dispose()
     model.dispose()
     assert tf.memory() == before
-    with pytest.raises(DisposedError, match="GraphModel.execute: the model has been disposed"):
+    with pytest.raises(DisposedError, match=r"GraphModel\.execute: the model has been disposed"):
         model.predict([X, Y])
     assert repr(model) == "<GraphModel x, y -> sum, negative, disposed>"
 
@@ -365,9 +365,7 @@ def test_dispose_frees_everything() -> None:
         ),
     ],
 )
-def test_what_fails_to_load_leaves_nothing_behind(
-    fields: JsonObject, error: type[Exception], message: str
-) -> None:
+def test_what_fails_to_load_leaves_nothing_behind(fields: JsonObject, error: type[Exception], message: str) -> None:
     before = tf.memory()
     with pytest.raises(error, match=message):
         load_graph_model_sync({**two_inputs().artifacts(), **fields})
@@ -411,7 +409,7 @@ def test_custom_ops_with_several_outputs() -> None:
     graph.add("y", "AddV2", "both:1", "both")
     assert graph.model().predict(X).array_sync() == [[3.0, 5.0]]
     register_op("Both", lambda custom: custom.inputs[0])
-    with pytest.raises(ModelFormatError, match="'both'.*returned 1 values, but the model reads 2"):
+    with pytest.raises(ModelFormatError, match=r"'both'.*returned 1 values, but the model reads 2"):
         graph.model().predict(X)
 
 
@@ -424,7 +422,7 @@ def test_unknown_ops_are_an_error_when_loading_or_on_request_when_running() -> N
         graph.model()
     model = graph.model(allow_unknown_ops=True)
     assert model.execute({"y": X}, "z").array_sync() == [[1.0, 2.0]]
-    with pytest.raises(UnsupportedOpError, match="'y'.*'Twice'"):
+    with pytest.raises(UnsupportedOpError, match=r"'y'.*'Twice'"):
         model.predict(X)
     register_op("Twice", lambda custom: tf.mul(custom.inputs[0], 2))
     assert model.predict(X).array_sync() == [[2.0, 4.0]]
@@ -471,9 +469,7 @@ def test_an_initializer_fills_the_tables_of_the_model() -> None:
                 "outputs": {"index": {"name": "index:0"}},
             },
             "modelInitializer": initializer,
-            "initializerSignature": {
-                "outputs": {"t": {"name": "table:0", "dtype": "DT_RESOURCE", "resourceId": "66"}}
-            },
+            "initializerSignature": {"outputs": {"t": {"name": "table:0", "dtype": "DT_RESOURCE", "resourceId": "66"}}},
         }
     )
     for _ in range(2):

@@ -92,7 +92,9 @@ def list_chain(graph: Builder) -> dict[str, Any]:
     graph.add("popped", "TensorListPopBack", "pushed", "any", element_dtype=F)
     graph.add("split", "TensorListSplit", "x", "any", "lengths", element_dtype=F)
     graph.add("concat", "TensorListConcat", "split", element_dtype=F)
-    graph.add("concat2", "TensorListConcatV2", "split", "any", graph.const("none", np.zeros(0, np.int32)), element_dtype=F)
+    graph.add(
+        "concat2", "TensorListConcatV2", "split", "any", graph.const("none", np.zeros(0, np.int32)), element_dtype=F
+    )
     graph.add("scattered", "TensorListScatter", "first", "i02", "any", element_dtype=F)
     graph.add("scattered_length", "TensorListLength", "scattered")
     graph.add("scattered2", "TensorListScatterV2", "first", "i02", "any", "four", element_dtype=F)
@@ -112,7 +114,9 @@ def table_chain(version: str, importing: str) -> Callable[[Builder], dict[str, A
         types = {"key_dtype": dtype("DT_STRING"), "value_dtype": dtype("DT_INT64")}
         graph.add("table", f"HashTable{version}", shared_name=s("table"), **types)
         graph.add("filled", importing, "table", graph.const("keys", ["a", "b"]), graph.const("values", [7, 9]))
-        graph.add("found", f"LookupTableFind{version}", "filled", graph.const("asked", ["b", "c"]), graph.const("d", -1))
+        graph.add(
+            "found", f"LookupTableFind{version}", "filled", graph.const("asked", ["b", "c"]), graph.const("d", -1)
+        )
         graph.add("size", f"LookupTableSize{version}", "filled")
         return {"found": integers(9, -1), "size": np.int32(2)}
 
@@ -132,7 +136,9 @@ CHAINS: dict[str, Callable[[Builder], dict[str, Any]]] = {
 def test_every_row_has_a_target_and_is_tested() -> None:
     ops = [row.op for rows in CATEGORIES.values() for row in rows]
     assert len(ops) == len(set(ops)), "an op has two rows"
-    missing = {row.target for row in ROWS.values() if not find_kernel_definition(row.target) and not find_host_op(row.target)}
+    missing = {
+        row.target for row in ROWS.values() if not find_kernel_definition(row.target) and not find_host_op(row.target)
+    }
     assert not missing
     chained = set()
     for build in CHAINS.values():
@@ -150,8 +156,13 @@ def test_row(op: str) -> None:
 @pytest.mark.parametrize("op", sorted(SAMPLES))
 def test_row_with_values_that_are_known_only_when_it_runs(op: str) -> None:
     inputs = [
-        (np.float32(given.value) if isinstance(given.value, float) else np.asarray(given.value).astype(
-            np.asarray(given.value).dtype if np.asarray(given.value).dtype.kind == "f" else np.int32))
+        (
+            np.float32(given.value)
+            if isinstance(given.value, float)
+            else np.asarray(given.value).astype(
+                np.asarray(given.value).dtype if np.asarray(given.value).dtype.kind == "f" else np.int32
+            )
+        )
         if isinstance(given, Const)
         else given
         for given in SAMPLES[op].inputs
@@ -216,7 +227,13 @@ def test_a_residual_that_is_fused_into_a_convolution() -> None:
 
 
 def test_types_are_names_or_numbers() -> None:
-    for kind, wanted in (("DT_INT32", np.int32), (3, np.int32), ("3", np.int32), ("DT_BOOL", np.bool_), (2, np.float32)):
+    for kind, wanted in (
+        ("DT_INT32", np.int32),
+        (3, np.int32),
+        ("3", np.int32),
+        ("DT_BOOL", np.bool_),
+        (2, np.float32),
+    ):
         graph = Builder()
         graph.input("x")
         graph.add("y", "Cast", "x", DstT={"type": kind})

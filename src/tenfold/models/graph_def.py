@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from tenfold.core.tensor import Tensor
 
 _NO_RESULT = frozenset(("NoOp", "Assert", "Placeholder"))
-_TABLE_IMPORTS = frozenset(
-    ("LookupTableImport", "LookupTableImportV2", "InitializeTable", "InitializeTableV2")
-)
+_TABLE_IMPORTS = frozenset(("LookupTableImport", "LookupTableImportV2", "InitializeTable", "InitializeTableV2"))
 
 
 class ModelTensor(NamedTuple):
@@ -142,7 +140,7 @@ def _entry(key: str, entry: Any, where: str) -> ModelTensor:
     resource = entry.get("resourceId")
     if resource is not None and (isinstance(resource, bool) or not isinstance(resource, (int, str))):
         raise ModelFormatError(f"{where}.resourceId: must be an integer, got {resource!r}.")
-    number = int(resource) if str(resource).isdigit() else None
+    number = int(resource) if resource is not None and str(resource).isdigit() else None
     return ModelTensor(_output_name(ref), shape, dtype, key, number)
 
 

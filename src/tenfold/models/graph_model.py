@@ -7,7 +7,7 @@ when the first model is loaded, so that `import tenfold` stays cheap.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from tenfold.core.conversion import convert_to_tensor
 from tenfold.core.engine import engine
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 ENV.register_flag("KEEP_INTERMEDIATE_TENSORS", lambda: False)
 
-Inputs = Union[Any, Sequence[Any], Mapping[str, Any]]
+Inputs = Any | Sequence[Any] | Mapping[str, Any]
 """A tensor, several in the order of the model's inputs, or several by name."""
 
-Shapes = Union[Sequence[int], Mapping[str, Sequence[int]]]
+Shapes = Sequence[int] | Mapping[str, Sequence[int]]
 
 
 class GraphModel:
@@ -114,8 +114,7 @@ class GraphModel:
         specs = {spec.name: spec for spec in artifacts.weight_specs}
         self._artifacts = artifacts
         self._weights = {
-            name: keep(engine().make_tensor(array, array.shape, specs[name].dtype))
-            for name, array in arrays.items()
+            name: keep(engine().make_tensor(array, array.shape, specs[name].dtype)) for name, array in arrays.items()
         }
         try:
             self._loaded = load_graph(
@@ -132,9 +131,7 @@ class GraphModel:
             self.dispose()
             raise
 
-    def _initialise(
-        self, artifacts: ModelArtifacts, arrays: Mapping[str, Any], resources: Resources
-    ) -> None:
+    def _initialise(self, artifacts: ModelArtifacts, arrays: Mapping[str, Any], resources: Resources) -> None:
         """Fill the hash tables."""
         from tenfold.graph.interpreter import interpret
         from tenfold.models.graph_def import load_initializer
@@ -161,9 +158,7 @@ class GraphModel:
         Returns:
             What the handler reports: date, sizes, answers.
         """
-        return _now_or_later(
-            lambda: self.save_sync(target, options), lambda: self._save_async(target, options)
-        )
+        return _now_or_later(lambda: self.save_sync(target, options), lambda: self._save_async(target, options))
 
     def save_sync(self, target: SaveTarget, options: SaveOptions | None = None) -> SaveResult:
         """Like `save`, and wait for it."""
@@ -316,9 +311,7 @@ class GraphModel:
         """Like `execute`, in a thread of its own, so that the event loop goes on."""
         return await _in_thread(self.execute, inputs, outputs)
 
-    def warmup(
-        self, shape: Shapes | None = None, on_progress: Callable[[float], None] | None = None
-    ) -> Pending[None]:
+    def warmup(self, shape: Shapes | None = None, on_progress: Callable[[float], None] | None = None) -> Pending[None]:
         """Plan and compile for inputs of given shapes, which the first `predict` would do otherwise.
 
         Args:
@@ -414,8 +407,7 @@ class GraphModel:
         ref = Ref(name) if name in self.nodes else split_reference(name)[0]
         if ref.node not in self.nodes or ref.output >= self.nodes[ref.node].outputs:
             raise ValueError(
-                f"GraphModel: the model has no output or node {name!r}; its outputs are "
-                f"{', '.join(self.output_nodes)}."
+                f"GraphModel: the model has no output or node {name!r}; its outputs are {', '.join(self.output_nodes)}."
             )
         return ref
 

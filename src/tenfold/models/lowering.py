@@ -7,7 +7,7 @@ attributes are read here where they are constants, and are left to whoever runs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -83,9 +83,7 @@ class Lowering:
         dropped: set[str] = set()
         for name in run_order(region.nodes):
             node = region.nodes[name]
-            if name not in needed and (
-                not _can_lower(node) or any(ref.node in dropped for ref in node.inputs)
-            ):
+            if name not in needed and (not _can_lower(node) or any(ref.node in dropped for ref in node.inputs)):
                 dropped.add(name)
             else:
                 self._lower_node(node, emit)
@@ -395,7 +393,7 @@ def _count_outputs(node: NodeDef, row: Row) -> int:
         if not 0 <= count <= _MAX_OUTPUTS:
             raise _error(node, f"attribute {row.outputs!r}: {count} outputs are not possible")
         return int(count)
-    return row.outputs(node) if isinstance(row.outputs, Callable) else row.outputs  # type: ignore[arg-type]
+    return row.outputs(node) if callable(row.outputs) else row.outputs
 
 
 def _ancestors(nodes: Mapping[str, NodeDef], names: Iterable[str]) -> set[str]:

@@ -16,6 +16,8 @@ from tenfold.graph.graph import Ref
 
 RawAttributes = Mapping[str, Any]
 
+_NONE: Mapping[str, Any] = {}
+
 MAX_NODES = 100_000
 """More nodes than any real model has, functions included."""
 
@@ -39,9 +41,9 @@ class NodeDef(NamedTuple):
     op: str
     inputs: tuple[Ref, ...] = ()
     output_names: tuple[str, ...] = ()
-    attributes: RawAttributes = {}
+    attributes: RawAttributes = _NONE
     controls: tuple[str, ...] = ()
-    regions: Mapping[str, Region] = {}
+    regions: Mapping[str, Region] = _NONE
     weight: str = ""
 
 
@@ -96,9 +98,7 @@ def split_reference(text: str) -> tuple[Ref, str]:
     if not rest:
         return Ref(name), ""
     if not name or len(rest) > 2 or not (rest[-1].isascii() and rest[-1].isdigit() and len(rest[-1]) < 7):
-        raise ModelFormatError(
-            f"{text!r} does not name an output; use 'node', 'node:index' or 'node:output:index'."
-        )
+        raise ModelFormatError(f"{text!r} does not name an output; use 'node', 'node:index' or 'node:output:index'.")
     return Ref(name, int(rest[-1])), rest[0] if len(rest) == 2 else ""
 
 
@@ -156,9 +156,7 @@ def _parse_function(entry: Mapping[str, Any], where: str) -> tuple[str, Region]:
         result_name = _text(_mapping(result, f"{where}: outputArg").get("name"), f"{where}: outputArg.name")
         if result_name not in results:
             raise ModelFormatError(f"{where}: ret has no entry for the result {result_name!r}.")
-        references.append(
-            split_reference(_text(results[result_name], f"{where}: ret[{result_name!r}]"))
-        )
+        references.append(split_reference(_text(results[result_name], f"{where}: ret[{result_name!r}]")))
     nodes = _sequence(entry.get("nodeDef") or [], f"{where}: nodeDef")
     region = _parse_region(nodes, f"{where}: nodeDef", arguments)
     for ref, _ in references:
@@ -181,9 +179,7 @@ def _parse_region(entries: Sequence[Any], where: str, arguments: dict[str, NodeD
     for node in nodes.values():
         for name in (*(ref.node for ref in node.inputs), *node.controls):
             if name not in nodes:
-                raise ModelFormatError(
-                    f"node {node.name!r} ({node.op}), input: {name!r} is not a node of the graph."
-                )
+                raise ModelFormatError(f"node {node.name!r} ({node.op}), input: {name!r} is not a node of the graph.")
     return Region(nodes)
 
 

@@ -57,8 +57,7 @@ def lower_fused_convolution(kernel: str) -> Callable[[NodeDef, Emitter], None]:
 def lower_fused_matmul(node: NodeDef, emit: Emitter) -> None:
     """Write a matrix product with what follows it."""
     attributes = {
-        name: emit.attribute(node, Attribute(name, attr_bool, default=False))
-        for name in ("transpose_a", "transpose_b")
+        name: emit.attribute(node, Attribute(name, attr_bool, default=False)) for name in ("transpose_a", "transpose_b")
     }
     _lower_stages(node, emit, "BatchMatMul", attributes, "NHWC")
 
@@ -92,9 +91,7 @@ def lower_pooling(node: NodeDef, emit: Emitter) -> None:
     emit(node.name, "Transpose", (x,), {"perm": _TO_NCHW})
 
 
-def _lower_stages(
-    node: NodeDef, emit: Emitter, kernel: str, attributes: dict[str, Any], data_format: str
-) -> None:
+def _lower_stages(node: NodeDef, emit: Emitter, kernel: str, attributes: dict[str, Any], data_format: str) -> None:
     names = emit.attribute(node, _FUSED_OPS)
     unknown = [name for name in names if name not in _STAGES]
     if unknown:

@@ -17,8 +17,5 @@ ROWS = (
         for op in ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum")
     ),
     *(Row(op, op, (0,), (), (InputAttribute("axis", 1, array_int),)) for op in ("ArgMax", "ArgMin")),
-    *(
-        Row(op, op, (0,), _CUMULATIVE, (InputAttribute("axis", 1, array_int),))
-        for op in ("Cumsum", "Cumprod")
-    ),
+    *(Row(op, op, (0,), _CUMULATIVE, (InputAttribute("axis", 1, array_int),)) for op in ("Cumsum", "Cumprod")),
 )

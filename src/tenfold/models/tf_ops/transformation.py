@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from tenfold.models.attr_values import array_int, array_ints, array_item, array_pairs, attr_data_format
-from tenfold.models.attr_values import attr_dtype, attr_int, attr_ints, attr_word
+from tenfold.models.attr_values import (
+    array_int,
+    array_ints,
+    array_item,
+    array_pairs,
+    attr_data_format,
+    attr_dtype,
+    attr_int,
+    attr_ints,
+    attr_word,
+)
 from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
 
 _PADDINGS = InputAttribute("paddings", 1, array_pairs)

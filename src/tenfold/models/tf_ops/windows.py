@@ -28,9 +28,7 @@ def convolution_attributes(node: NodeDef, emit: Emitter) -> dict[str, Any]:
     }
 
 
-def spatial(
-    node: NodeDef, emit: Emitter, name: str, data_format: str, default: Any = REQUIRED
-) -> tuple[int, int]:
+def spatial(node: NodeDef, emit: Emitter, name: str, data_format: str, default: Any = REQUIRED) -> tuple[int, int]:
     """The entries for height and width of an attribute with one entry per axis."""
     values = emit.attribute(node, Attribute(name, attr_ints, default=default))
     if len(values) != 4:
@@ -55,7 +53,5 @@ def padding(node: NodeDef, emit: Emitter) -> str | tuple[tuple[int, int], ...]:
         raise emit.error(node, f"attribute 'padding': must be SAME, VALID or EXPLICIT, got {kind!r}")
     values = emit.attribute(node, _EXPLICIT)
     if len(values) != 8 or any(value < 0 for value in values):
-        raise emit.error(
-            node, f"attribute 'explicit_paddings': must be 8 numbers of 0 or more, got {list(values)}"
-        )
+        raise emit.error(node, f"attribute 'explicit_paddings': must be 8 numbers of 0 or more, got {list(values)}")
     return tuple((values[i], values[i + 1]) for i in range(0, 8, 2))
