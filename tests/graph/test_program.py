@@ -207,7 +207,7 @@ def test_warmup_compiles_later_parts(made_forms: list[Any]) -> None:
     program = Program(after_where())
     seen: list[float] = []
     program.warmup({"x": spec(2), "condition": TensorSpec((2,), "bool")}, seen.append)
-    assert seen == [0, 0.5, 1]
+    assert seen == [0, 0.5, 0.75, 1]
     assert len(made_forms) == 2
 
 

@@ -54,17 +54,28 @@ CAPACITY = 8
 Progress = Callable[[float], None]
 
 
-class _Registry:
-    """Counts changes to the registered kernels, so that forms made before one are not used after it."""
+MOST_WARMUPS = 16
+"""How often `warmup` runs a graph at most: a form for each of so many parts of a chain."""
 
-    changes = 0
+
+class _Counters:
+    """What happened so far in all programs.
+
+    Attributes:
+        kernel_changes: changes to the registered kernels; forms made before one are not used after it.
+        forms: forms that were made.
+    """
+
+    kernel_changes = 0
+    forms = 0
 
     @classmethod
-    def changed(cls) -> None:
-        cls.changes += 1
+    def kernels_changed(cls) -> None:
+        """Note a change."""
+        cls.kernel_changes += 1
 
 
-on_change(_Registry.changed)
+on_change(_Counters.kernels_changed)
 
 
 class Program:
@@ -132,10 +143,13 @@ class Program:
         """
         report = on_progress or (lambda fraction: None)
         report(0.0)
-        self._run_blank(specs)
-        if any(form is not None and form.cuts for form in self._forms.values()):
-            report(0.5)
-            self._run_blank(specs)  # now the patient parts compile as well
+        for done in range(1, MOST_WARMUPS + 1):
+            before = _Counters.forms
+            self._run_blank(specs)
+            # Each run compiles one more of the patient parts in the chain, until none is left.
+            if _Counters.forms == before or not self._has_cuts():
+                break
+            report(1 - 0.5**done)
         report(1.0)
 
     def dispose(self) -> None:
@@ -177,6 +191,9 @@ class Program:
             results = [next(later) if ref is None else value_of(values, ref) for ref in form.outputs]
         return results
 
+    def _has_cuts(self) -> bool:
+        return any(form is not None and form.cuts for form in self._forms.values())
+
     def _run_blank(self, specs: Mapping[str, TensorSpec]) -> None:
         feeds: dict[str, Value] = {name: _blank(spec) for name, spec in specs.items()}
         for value in (*self.run(feeds), *feeds.values()):
@@ -195,7 +212,7 @@ class Program:
     def _form(self, backend: Backend, feeds: Mapping[str, Value], outputs: tuple[Ref, ...]) -> _Form | None:
         """The form for these feeds; None if the program is patient and has not seen such feeds before."""
         specs = tuple([(n, v.shape, v.dtype) if isinstance(v, Tensor) else (n, type(v)) for n, v in feeds.items()])
-        key = (specs, outputs, id(backend), _Registry.changes)
+        key = (specs, outputs, id(backend), _Counters.kernel_changes)
         with self._lock:
             form = self._forms.get(key)
             if form is not None:
@@ -206,6 +223,7 @@ class Program:
                 return None
             form = make_form(fed_graph(self.graph, feeds, outputs), feeds, backend)
             _remember(self._forms, key, form)
+            _Counters.forms += 1
             return form
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
+from tenfold.backends.cpu.plans import TAKE_EPILOGUES, CpuPlan
 from tenfold.core.dtypes import DType, dtype_of_array
 from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
+from tenfold.core.kernel import defined_kernels
 from tenfold.core.storage import Shape, Storage
 
 if TYPE_CHECKING:
-    from tenfold.core.kernel import KernelResult, Operand
-    from tenfold.graph.plan import Step
+    from tenfold.backends.base import CompiledPlan
+    from tenfold.graph.plan import Plan
 
 
 class CpuBackend(Backend):
@@ -57,10 +59,13 @@ class CpuBackend(Backend):
         reason = "The reported memory is an upper bound: the allocator may not have returned it to the system."
         return BackendMemory(unreliable=True, reasons=(reason,))
 
-    def run_step(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult:
-        if not step.epilogue:
-            return self.run(step.kernel, [None if i is None else operands[i] for i in step.inputs], step.attributes)
-        return super().run_step(step, operands)
+    @property
+    def fuses(self) -> Collection[str]:
+        """Convolutions and products, and elementwise kernels, which make chains."""
+        return TAKE_EPILOGUES | {kernel.name for kernel in defined_kernels().values() if kernel.elementwise}
+
+    def compile(self, plan: Plan) -> CompiledPlan:
+        return CpuPlan(self, plan)
 
     def time(self, f: Callable[[], Any]) -> float:
         milliseconds = 0.0

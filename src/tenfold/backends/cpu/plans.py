@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tenfold.backends.cpu.registry import array_of, elementwise_function, on_arrays, quiet
+from tenfold.backends.cpu.registry import array_of, on_arrays, quiet
 from tenfold.core.dtypes import numpy_dtype
-from tenfold.core.kernel import TensorInfo, as_infos, find_kernel_definition
+from tenfold.core.kernel import TensorInfo, as_infos
 
 if TYPE_CHECKING:
     from tenfold.backends.cpu.backend import CpuBackend
-    from tenfold.core.kernel import Operand
+    from tenfold.core.kernel import Attributes, KernelFunction, Operand
     from tenfold.core.storage import Shape, Storage
     from tenfold.graph.plan import Plan, Step
 
@@ -106,60 +106,58 @@ class CpuPlan:
     def _call(self, step: Step) -> _Call:
         specs = self._plan.specs
         inputs = tuple(self._absent if i is None else i for i in step.inputs)
-        dtypes = tuple("" if i is None else specs[i].dtype for i in step.inputs)
         if step.kernel in _VIEWS:
             (source,), (output,) = inputs, step.outputs
             shape = specs[output].shape
             self._views[output] = _View(self._views.get(source, _View(source, ())).root, shape)
-            function: Callable[..., Any] = partial(_reshaped, shape=shape)
-        else:
-            kernel_function = self._backend.kernel_function(step.kernel)
-            make = on_arrays.get(kernel_function)
-            if make is None:
-                function = partial(self._on_operands, kernel_function, step)
-            else:
-                function = make(dtypes, step.attributes)
-        stages = self._stages(step)
-        if stages and step.kernel not in TAKE_EPILOGUES:
+            return _Call(partial(_reshaped, shape=shape), inputs, step.outputs, (), step.releases)
+        dtypes = tuple("" if i is None else specs[i].dtype for i in step.inputs)
+        function, ours = self._on_arrays(step.kernel, dtypes, step.attributes)
+        if step.epilogue and not ours:
+            function = partial(_copied, function)
+        elif step.epilogue and step.kernel not in TAKE_EPILOGUES:
             shape, dtype = specs[step.outputs[0]]
             function = partial(_by_blocks, function, shape, numpy_dtype(dtype))
-        return _Call(function, inputs, step.outputs, stages, step.releases)
+        return _Call(function, inputs, step.outputs, self._stages(step), step.releases)
 
     def _stages(self, step: Step) -> tuple[_Stage, ...]:
-        running = self._plan.specs[step.outputs[0]].dtype if step.outputs else ""
+        specs = self._plan.specs
         stages: list[_Stage] = []
         for stage in step.epilogue:
-            kernel = find_kernel_definition(stage.kernel)
-            if kernel is None:
-                raise ValueError(f"There is no kernel {stage.kernel!r} for an epilogue.")
-            dtypes = tuple(running if i is None else self._plan.specs[i].dtype for i in stage.operands)
-            function = elementwise_function(kernel, dtypes, stage.attributes)
+            dtypes = tuple(specs[step.outputs[0] if i is None else i].dtype for i in stage.operands)
+            function, ours = self._on_arrays(stage.kernel, dtypes, stage.attributes)
             operands = tuple(-1 if i is None else i for i in stage.operands)
-            shapes = [self._plan.specs[i].shape for i in operands if i >= 0]
+            shapes = [specs[i].shape for i in operands if i >= 0]
             by_channel = step.kernel in TAKE_EPILOGUES
             cut = any(n > 1 for shape in shapes for n in (shape[:-1] if by_channel else shape))
-            stages.append(_Stage(function, operands, cut))
+            stages.append(_Stage(function if ours else partial(_into, function), operands, cut))
         return tuple(stages)
+
+    def _on_arrays(
+        self, kernel_name: str, dtypes: tuple[str, ...], attributes: Attributes
+    ) -> tuple[Callable[..., Any], bool]:
+        """The function of arrays that computes a kernel, and whether it takes `out` or `epilogue`."""
+        kernel_function = self._backend.kernel_function(kernel_name)
+        make = on_arrays.get(kernel_function)
+        if make is None:
+            return partial(self._on_operands, kernel_function, attributes), False
+        return make(dtypes, attributes), True
 
     # -- running ------------------------------------------------------------------------------------------
 
-    def _on_operands(self, kernel_function: Any, step: Step, *arrays: np.ndarray | None) -> Any:
+    def _on_operands(self, kernel_function: KernelFunction, attributes: Attributes, *arrays: np.ndarray | None) -> Any:
         """Run a kernel function that wants operands, such as one registered from outside."""
         backend = self._backend
         given = [None if array is None else backend.adopt(array) for array in arrays]
-        for storage in given:
-            if storage is not None:
-                storage.hold()
-        infos = as_infos(
-            kernel_function(
-                [None if s is None else TensorInfo(s, s.shape, s.dtype) for s in given], step.attributes, backend
-            )
-        )
-        made: dict[int, Storage] = {id(info.storage): info.storage for info in infos}
-        for storage in made.values():
+        held = [storage for storage in given if storage is not None]
+        for storage in held:
             storage.hold()
+        operands = [None if s is None else TensorInfo(s, s.shape, s.dtype) for s in given]
+        infos = as_infos(kernel_function(operands, attributes, backend))
+        for info in infos:
+            info.storage.hold()
         results = tuple(array_of(info) for info in infos)
-        for storage in (*made.values(), *(s for s in given if s is not None)):
+        for storage in (*held, *(info.storage for info in infos)):
             storage.release()
         return results
 
@@ -211,6 +209,19 @@ def _with_epilogue(function: Callable[..., Any], arrays: list[Any], stages: tupl
     return function(*arrays, epilogue=epilogue)
 
 
+def _copied(function: Callable[..., Any], *arrays: Any, epilogue: Any) -> np.ndarray:
+    """Run a function that may give back an array of somebody else's, and the epilogue on a copy."""
+    (result,) = function(*arrays)
+    out = np.array(result, order="C")
+    epilogue(out, ())
+    return out
+
+
+def _into(function: Callable[..., Any], *arrays: Any, out: np.ndarray) -> None:
+    """Run a function that does not know `out`."""
+    (out[...],) = function(*arrays)
+
+
 _BLOCK_BYTES = 1 << 18
 """How much of the output of an elementwise chain is made at a time: it stays in the L2 cache between stages."""
 
@@ -229,7 +240,7 @@ def _by_blocks(
 
 def _blocks(out: np.ndarray) -> Iterator[tuple[slice, ...]]:
     """Cut an array along its first axis that is longer than 1."""
-    if out.nbytes <= _BLOCK_BYTES:
+    if out.size <= 1 or out.nbytes <= _BLOCK_BYTES:
         yield ()
         return
     axis = next(axis for axis, length in enumerate(out.shape) if length > 1)

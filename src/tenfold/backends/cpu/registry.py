@@ -7,6 +7,7 @@ directly callable. Elementwise kernels need none: theirs are rendered from their
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +29,12 @@ NAME = "cpu"
 
 array_functions: dict[str, Callable[..., Any]] = {}
 """The hand-written functions by kernel name."""
+
+OnArrays = Callable[[tuple[str, ...], Attributes], Callable[..., Any]]
+"""Gives, for dtypes of the inputs and attributes, the function of arrays (and `out` or `epilogue` by keyword)."""
+
+on_arrays: dict[KernelFunction, OnArrays] = {}
+"""For kernel functions that only wrap a function of arrays, how plans get at that one."""
 
 quiet = np.errstate(all="ignore")
 """Kernels follow IEEE arithmetic without NumPy's warnings."""
@@ -54,6 +61,7 @@ def on_operands(function: Callable[..., Any]) -> KernelFunction:
             return [wrap(array, backend) for array in result]
         return wrap(result, backend)
 
+    on_arrays[run] = lambda dtypes, attributes: partial(function, **attributes)
     return run
 
 
@@ -87,9 +95,12 @@ def _render_elementwise(kernel: Kernel) -> KernelFunction | None:
     """The renderer of the cpu backend: elementwise kernels from their definitions."""
     if kernel.definition is None or not kernel.elementwise:
         return None
-    if len(kernel.inputs) == 2:
-        return _render_binary(kernel)
+    run = _render_binary(kernel) if len(kernel.inputs) == 2 else _render_any(kernel)
+    on_arrays[run] = lambda dtypes, attributes: elementwise_function(kernel, dtypes, attributes)
+    return run
 
+
+def _render_any(kernel: Kernel) -> KernelFunction:
     @quiet
     def run(inputs: Sequence[Any], attributes: Attributes, backend: Any) -> TensorInfo:
         function = elementwise_function(kernel, tuple([x.dtype for x in inputs]), attributes)
@@ -100,7 +111,7 @@ def _render_elementwise(kernel: Kernel) -> KernelFunction | None:
 
 
 def _render_binary(kernel: Kernel) -> KernelFunction:
-    """As above, without what costs time where there are two inputs: half of a scalar addition is spent here."""
+    """Like `_render_any`, without what costs time for two inputs: half of a scalar addition is spent here."""
     by_dtypes: dict[Any, ArrayFunction] = {}
 
     @quiet
