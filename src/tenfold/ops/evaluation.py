@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -34,18 +33,14 @@ class TopK(NamedTuple):
 
 def _topk_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> list[TensorSpec]:
     shape, dtype = specs[0]
-    _check_k("topk", attributes["k"], shape)
-    found = (*shape[:-1], attributes["k"])
+    found = (*shape[:-1], _checked_k("topk", attributes["k"], shape))
     return [TensorSpec(found, dtype), TensorSpec(found, "int32")]
 
 
-def _check_k(op: str, k: int, shape: Sequence[int]) -> None:
+def _checked_k(op: str, k: int, shape: Sequence[int]) -> int:
     if not shape:
         raise ValueError(f"{op}: argument 'x' must have rank 1 or more, got a scalar.")
-    if not isinstance(k, Integral) or not 0 <= k <= shape[-1]:
-        raise ValueError(
-            f"{op}: argument 'k' must be a whole number from 0 to the length of the last axis ({shape[-1]}), got {k!r}."
-        )
+    return operands.whole_number(k, op, "k", 0, shape[-1], "the length of the last axis")
 
 
 TOP_K = define_kernel(Kernel("TopK", ("x",), _topk_infer))
@@ -78,8 +73,8 @@ def topk(x: TensorLike, k: int = 1, sorted: bool = True) -> TopK:
         ([[5.0], [4.0]], [[1], [0]])
     """
     tensor = operands.real(x, "topk")
-    _check_k("topk", k, tensor.shape)
-    return TopK(*ENGINE.run_kernel(TOP_K.name, (tensor,), {"k": int(k), "sorted": bool(sorted)}))
+    count = _checked_k("topk", k, tensor.shape)
+    return TopK(*ENGINE.run_kernel(TOP_K.name, (tensor,), {"k": count, "sorted": bool(sorted)}))
 
 
 # --- in_top_k_async ----------------------------------------------------------------------------------------
@@ -117,15 +112,11 @@ def in_top_k_async(predictions: TensorLike, targets: TensorLike, k: int = 1) -> 
             "in_top_k_async: argument 'predictions' must have rank 2 or more, and 'targets' its shape without the last "
             f"axis; got {list(scores.shape)} and {list(classes.shape)}."
         )
-    if not isinstance(k, Integral) or not 0 < k <= scores.shape[-1]:
-        raise ValueError(
-            "in_top_k_async: argument 'k' must be a whole number from 1 to the number of classes "
-            f"({scores.shape[-1]}), got {k!r}."
-        )
-    best = topk(scores, int(k)).indices
+    count = operands.whole_number(k, "in_top_k_async", "k", 1, scores.shape[-1], "the number of classes")
+    best = topk(scores, count).indices
 
     def compare(positions: np.ndarray, wanted: np.ndarray) -> Tensor:
-        found = (positions.reshape(-1, int(k)) == wanted.reshape(-1, 1)).any(axis=1).reshape(classes.shape)
+        found = (positions.reshape(-1, count) == wanted.reshape(-1, 1)).any(axis=1).reshape(classes.shape)
         return ENGINE.make_tensor(found, classes.shape, "bool")
 
     return after_reading([best, classes], compare)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import NamedTuple
 
 from tenfold.core.conversion import TensorLike
@@ -409,15 +408,10 @@ def local_response_normalization(
         [[[0.1666666716337204, 0.0, 0.07999999821186066, 0.05999999865889549]]]
     """
     tensor = operands.real_float(x, "local_response_normalization")
-    if not ENV.is_true("PROD"):
-        if tensor.rank not in (3, 4):
-            raise ValueError(
-                f"local_response_normalization: argument 'x' must have rank 3 or 4, got shape {list(tensor.shape)}."
-            )
-        if not isinstance(depth_radius, Integral) or depth_radius < 0:
-            raise ValueError(
-                "local_response_normalization: argument 'depth_radius' must be a whole number from 0 on, got "
-                f"{depth_radius!r}."
-            )
-    attributes = {"depth_radius": int(depth_radius), "bias": float(bias), "alpha": float(alpha), "beta": float(beta)}
+    if not ENV.is_true("PROD") and tensor.rank not in (3, 4):
+        raise ValueError(
+            f"local_response_normalization: argument 'x' must have rank 3 or 4, got shape {list(tensor.shape)}."
+        )
+    radius = operands.whole_number(depth_radius, "local_response_normalization", "depth_radius", 0, None)
+    attributes = {"depth_radius": radius, "bias": float(bias), "alpha": float(alpha), "beta": float(beta)}
     return ENGINE.run_kernel(LRN.name, (tensor,), attributes)

@@ -1,6 +1,9 @@
-"""How an argument of a mathematical function becomes the operand of its kernel."""
+"""How an argument of a mathematical function becomes an operand or an attribute of its kernel."""
 
 from __future__ import annotations
+
+from operator import index
+from typing import Any
 
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.tensor import Tensor
@@ -49,3 +52,19 @@ def refuse_complex(tensor: Tensor, op: str, argument: str = "x") -> None:
         raise TypeError(
             f"{op}: argument '{argument}' must be real, got complex64; take tf.abs, tf.real or tf.imag of it."
         )
+
+
+def whole_number(value: Any, op: str, argument: str, least: int, greatest: int | None, what: str = "") -> int:
+    """An attribute that counts something.
+
+    Raises:
+        ValueError: if it is no integer, or not from `least` to `greatest` (named by `what`).
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or (greatest is not None and number > greatest):
+        upward = "on" if greatest is None else f"to {what} ({greatest})"
+        raise ValueError(f"{op}: argument '{argument}' must be a whole number from {least} {upward}, got {value!r}.")
+    return number
