@@ -15,7 +15,7 @@ from timeit import Timer
 import numpy as np
 
 import tenfold as tf
-from benchmarks.machine import load_average, publish
+from benchmarks.machine import load_average, publish, wait_until_quiet
 from tenfold.core.engine import engine
 from tenfold.core.tensor import Tensor
 
@@ -58,6 +58,7 @@ def measure(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 def main() -> int:
     """Print the stages and the ratio."""
+    wait_until_quiet()
     load_before = load_average()
     times = measure(stages())
     numpy, add = next(iter(times.values())), times["and tf.add: arguments, dtypes, shapes"]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from operator import itemgetter
 
-from benchmarks.machine import load_average, publish
+from benchmarks.machine import load_average, publish, wait_until_quiet
 
 BOUND = 3.0
 ROUNDS = 10
@@ -42,6 +42,7 @@ def slowest_modules() -> list[tuple[int, str]]:
 
 def main() -> int:
     """Print the ratio and what the rest is made of."""
+    wait_until_quiet()
     load_before = load_average()
     times: dict[str, list[float]] = {"numpy": [], "tenfold": []}
     for _ in range(ROUNDS):

@@ -21,7 +21,7 @@ from time import perf_counter
 
 import numpy as np
 
-from benchmarks.machine import load_average, publish
+from benchmarks.machine import load_average, publish, wait_until_quiet
 from tools.testdata import human_models_root
 
 MODEL = "faceres-deep.json"
@@ -123,6 +123,7 @@ def main() -> int:
     shards = [path for group in json.loads(model.read_text())["weightsManifest"] for path in group["paths"]]
     weight_bytes = sum((model.parent / path).stat().st_size for path in shards)
 
+    wait_until_quiet()
     load_before = load_average()
     plain, ours = best_milliseconds(read_plainly, model), best_milliseconds(load, model)
     first_plain, first = first_milliseconds("first-plain"), first_milliseconds("first")

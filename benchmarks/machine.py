@@ -8,10 +8,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
 from tools.testdata import REPOSITORY
 
 RESULTS = REPOSITORY / "benchmarks" / "results"
+
+PROCESSOR_TIMES = Path("/proc/stat")
+IDLE, IO_WAIT = 3, 4  # fields of its first line, after user, nice and system
+QUIET_IDLE_SHARE = 0.9
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,20 @@ def load_average() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+def wait_until_quiet() -> None:
+    """Wait, up to a limit, until other programs leave the processors alone for a second; Linux only.
+
+    Matrix products of two threads are many times slower where a third program takes turns with them.
+    """
+    if not PROCESSOR_TIMES.exists():
+        return
+    deadline = monotonic() + PATIENCE_SECONDS
+    while (idle := _idle_share()) < QUIET_IDLE_SHARE:
+        if monotonic() > deadline:
+            print(f"· the machine is still busy ({idle:.0%} idle): do not trust the times", flush=True)
+            return
+
+
 def publish(name: str, lines: Sequence[str], load_before: float) -> None:
     """Print figures, and write them to a page of results together with the machine's description."""
     machine = this_machine()
@@ -45,6 +65,18 @@ def publish(name: str, lines: Sequence[str], load_before: float) -> None:
     print("\n".join(lines))
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.txt").write_text("\n".join([*lines, "", description, ""]))
+
+
+def _idle_share(seconds: float = 1.0) -> float:
+    before = _processor_times()
+    sleep(seconds)
+    spent = [now - then for now, then in zip(_processor_times(), before, strict=True)]
+    return (spent[IDLE] + spent[IO_WAIT]) / max(sum(spent), 1)
+
+
+def _processor_times() -> list[int]:
+    first_line = PROCESSOR_TIMES.read_text().partition("\n")[0]
+    return [int(field) for field in first_line.split()[1:9]]
 
 
 def _processor() -> str:

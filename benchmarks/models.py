@@ -23,7 +23,7 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.engines import About, EngineProcess, Values
-from benchmarks.machine import RESULTS, Machine, load_average, this_machine
+from benchmarks.machine import RESULTS, Machine, load_average, this_machine, wait_until_quiet
 from tools.testdata import REPOSITORY, model_file, shared_root
 
 TENFOLD = "tenfold-cpu"
@@ -114,6 +114,7 @@ def measure(subject: Subject, engines: Sequence[str], rounds: int) -> list[Measu
             start = perf_counter()
             process.load(model_file(meta["url"]), golden / feed["file"], feed["shape"])
             loads[name] = (perf_counter() - start) * 1e3
+        wait_until_quiet()
         firsts = {name: process.run() for name, process in processes.items()}
         times: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
