@@ -12,7 +12,7 @@ from tenfold.backends.cpu.registry import cpu_kernel
 _ROWS = 64
 """Rows turned into columns at a time: as many cache lines are written side by side, which then fill up."""
 
-_TALL = (1024, 16)
+_TALL = (1024, 32)
 """From so many rows and columns on NumPy's own order, which writes far apart, is several times slower."""
 
 
