@@ -146,7 +146,7 @@ def dot(t1: TensorLike, t2: TensorLike) -> Tensor:
 
 
 def vector_product(a: Tensor, b: Tensor) -> Tensor:
-    """The operator `@`: `mat_mul` that takes a vector as a row on the left, as a column on the right, and drops its axis.
+    """The operator `@`: `mat_mul` with vectors, as rows on the left or columns on the right, whose axes it drops.
 
     Raises:
         ValueError: if an operand is a scalar, or they do not fit.
