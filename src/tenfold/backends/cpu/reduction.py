@@ -18,8 +18,9 @@ Axes = int | Sequence[int]
 _LONG_RUN = 32
 """From so many elements inside an axis on, NumPy's own reduction is at its best."""
 
-_FEW = 16
-"""Fewer elements than this along the last axis are folded."""
+_EXTREMES = (np.maximum, np.minimum, np.fmax, np.fmin)
+_FEW, _FEW_FOR_EXTREMES = 16, 64
+"""Fewer elements than this along the last axis are folded; a row costs NumPy more where it looks for NaN."""
 
 _SMALL = 4096
 """Smaller arrays are left to NumPy: the calls would cost more than the work."""
@@ -67,8 +68,8 @@ def _reduce_middle(ufunc: np.ufunc, block: np.ndarray, nothing: complex) -> np.n
     outer, length, inner = block.shape
     if not length:
         return np.full((outer, inner), nothing, block.dtype)
-    rows = inner == 1 and length >= _FEW
-    if block.size >= _SMALL and not rows:
+    long_rows = inner == 1 and length >= (_FEW_FOR_EXTREMES if ufunc in _EXTREMES else _FEW)
+    if block.size >= _SMALL and not long_rows:
         block = _fold(ufunc, block, 1 if inner < _LONG_RUN else _EXACT_LENGTH)
     result: np.ndarray = ufunc.reduce(block, axis=1, dtype=block.dtype)
     return result
