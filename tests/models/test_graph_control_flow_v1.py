@@ -304,3 +304,17 @@ def test_the_first_output_of_the_merge_alone_is_there() -> None:
     graph.add("which", "Identity", "merged:1")
     with pytest.raises(ModelFormatError, match="output 1"):
         graph.load(["which"])
+
+
+def test_too_much_control_flow_is_refused_before_it_takes_long() -> None:
+    graph = Builder()
+    graph.input("x")
+    graph.input("p", "DT_BOOL", ())
+    value = "x"
+    for number in range(1100):
+        graph.add(f"switch{number}", "Switch", value, "p")
+        value = graph.add(f"merge{number}", "Merge", f"switch{number}", f"switch{number}:1")
+    with pytest.raises(ModelFormatError, match="more than 1000"):
+        graph.load([value])
+    graph.nodes = graph.nodes[: 2 + 2 * 900]
+    graph.load(["merge899"])

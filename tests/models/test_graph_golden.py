@@ -37,6 +37,9 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     },
 }  # fmt: skip
 
+# Parts of these are compiled when they see the same shapes a second time, one after the other.
+RUNS = {"faceboxes": 6, "handtrack": 6, "rvm": 5}
+
 
 def scale_error(got: np.ndarray, want: np.ndarray) -> float:
     """The largest difference over the scale."""
@@ -112,11 +115,11 @@ def test_plan_agrees_with_op_by_op(name: str) -> None:
                 value = random.uniform(0, 1, lengths).astype(np.float32)
             feeds[tensor.name] = tf.tensor(value)
         expected = op_by_op(model, feeds)
-        held = None
-        for _ in range(3):
+        held: list[Any] = []
+        for _ in range(RUNS.get(name, 3)):
             got = planned(model, feeds)
             for one, other in zip(got, expected, strict=True):
                 assert scale_error(one, other) <= BOUND
-            before, held = held, tf.memory()
-        assert held == before, "runs leave something behind"
+            held.append(tf.memory())
+        assert held[-1] == held[-2], "runs leave something behind"
         model.dispose()

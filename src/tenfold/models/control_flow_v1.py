@@ -18,6 +18,7 @@ from tenfold.models.attr_values import attr_text
 from tenfold.models.node_def import NodeDef, Region, run_order
 
 _MAX_DEPTH = 64
+_MAX_STRUCTURES = 1000
 
 Guard = tuple[Ref, int]
 """A predicate, and the side (1 or 0) on which something lives."""
@@ -35,6 +36,8 @@ def structure_control_flow(region: Region) -> Region:
     ops = {node.op for node in region.nodes.values()}
     if not ops & {"Switch", "Merge", "LoopCond"}:
         return region
+    if sum(node.op in ("LoopCond", "Merge") for node in region.nodes.values()) > _MAX_STRUCTURES:
+        raise ModelFormatError(f"The graph has more than {_MAX_STRUCTURES} loop variables and conditions.")
     order = run_order(region.nodes, controls=True)
     guards = _Guards(region.nodes, order)
     nodes = dict(guards.nodes)

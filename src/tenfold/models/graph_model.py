@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 ENV.register_flag("KEEP_INTERMEDIATE_TENSORS", lambda: False)
 
+_NOT_LOADED = "GraphModel: the model is not loaded; call load() first."
+
 Inputs = Any | Sequence[Any] | Mapping[str, Any]
 """A tensor, several in the order of the model's inputs, or several by name."""
 
@@ -177,7 +179,7 @@ class GraphModel:
     def artifacts(self) -> ModelArtifacts:
         """The model as its files describe it: topology, weights and what is said about them."""
         if self._artifacts is None:
-            raise RuntimeError("GraphModel: the model is not loaded; call load() first.")
+            raise RuntimeError(_NOT_LOADED)
         return self._artifacts
 
     @property
@@ -244,7 +246,7 @@ class GraphModel:
 
     def _graph(self) -> LoadedGraph:
         if self._loaded is None:
-            raise RuntimeError("GraphModel: the model is not loaded; call load() first.")
+            raise RuntimeError(_NOT_LOADED)
         return self._loaded
 
     # -- running ------------------------------------------------------------------------------------------
@@ -290,8 +292,10 @@ class GraphModel:
             TypeError: if an input has another dtype than the model wants.
         """
         program = self._ready("execute")
-        wanted = [outputs] if isinstance(outputs, str) else self.output_nodes if outputs is None else outputs
-        refs = [self._output(name) for name in wanted]
+        if outputs is None:
+            refs: Sequence[Ref] = program.graph.outputs
+        else:
+            refs = [self._output(name) for name in ([outputs] if isinstance(outputs, str) else outputs)]
         feeds, made = self._feeds(inputs)
         try:
             if ENV.is_true("KEEP_INTERMEDIATE_TENSORS"):
@@ -302,9 +306,9 @@ class GraphModel:
         finally:
             for tensor in made:
                 tensor.dispose()
-        for name, value in zip(wanted, values, strict=True):
+        for ref, value in zip(refs, values, strict=True):
             if not isinstance(value, Tensor):
-                raise ValueError(f"GraphModel.execute: the output {name!r} is no tensor but a {type(value).__name__}.")
+                raise ValueError(f"GraphModel.execute: the output {ref.node!r} is a {type(value).__name__}, no tensor.")
         return values if len(values) > 1 else values[0]
 
     async def execute_async(self, inputs: Inputs, outputs: str | Sequence[str] | None = None) -> Any:
@@ -351,8 +355,8 @@ class GraphModel:
     def _ready(self, method: str) -> Program:
         if self._disposed:
             raise DisposedError(f"GraphModel.{method}: the model has been disposed.")
-        self._graph()
-        assert self._program is not None
+        if self._program is None:
+            raise RuntimeError(_NOT_LOADED)
         return self._program
 
     # -- inputs and outputs -------------------------------------------------------------------------------

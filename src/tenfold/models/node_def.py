@@ -172,25 +172,32 @@ def _parse_function(entry: Mapping[str, Any], where: str) -> tuple[str, Region]:
 def _parse_region(entries: Sequence[Any], where: str, arguments: dict[str, NodeDef]) -> Region:
     nodes = dict(arguments)
     for number, entry in enumerate(entries):
-        node = _parse_node(entry, f"{where}[{number}]")
+        node = _parse_node(entry, where, number)
         if node.name in nodes:
             raise ModelFormatError(f"{where}[{number}]: there are two nodes named {node.name!r}.")
         nodes[node.name] = node
     for node in nodes.values():
-        for name in (*(ref.node for ref in node.inputs), *node.controls):
+        for name in (*[ref.node for ref in node.inputs], *node.controls):
             if name not in nodes:
                 raise ModelFormatError(f"node {node.name!r} ({node.op}), input: {name!r} is not a node of the graph.")
     return Region(nodes)
 
 
-def _parse_node(entry: object, where: str) -> NodeDef:
-    fields = _mapping(entry, where)
-    name = _text(fields.get("name"), f"{where}.name")
-    op = _text(fields.get("op"), f"{where} ({name!r}).op")
+def _parse_node(entry: object, where: str, number: int) -> NodeDef:
+    # Models have thousands of nodes: what to say of a bad one is put into words only when it is met.
+    fields = entry if isinstance(entry, dict) else _mapping(entry, f"{where}[{number}]")
+    name, op = fields.get("name"), fields.get("op")
+    if not (isinstance(name, str) and name):
+        raise ModelFormatError(f"{where}[{number}].name: must be a text that is not empty, got {_kind(name)}.")
+    if not (isinstance(op, str) and op):
+        raise ModelFormatError(f"{where}[{number}] ({name!r}).op: must be a text that is not empty, got {_kind(op)}.")
     inputs: list[Ref] = []
     output_names: list[str] = []
     controls: list[str] = []
-    for text in _sequence(fields.get("input") or [], f"node {name!r} ({op}), input"):
+    texts = fields.get("input") or ()
+    if not isinstance(texts, (list, tuple)):
+        raise ModelFormatError(f"node {name!r} ({op}), input: must be a list, got {_kind(texts)}.")
+    for text in texts:
         if type(text) is not str:
             raise ModelFormatError(f"node {name!r} ({op}), input: must be texts, got {_kind(text)}.")
         if text.startswith("^"):
@@ -199,7 +206,9 @@ def _parse_node(entry: object, where: str) -> NodeDef:
         ref, output_name = split_reference(text) if ":" in text else (Ref(text), "")
         inputs.append(ref)
         output_names.append(output_name)
-    attributes = _mapping(fields.get("attr") or {}, f"node {name!r} ({op}), attr")
+    attributes = fields.get("attr") or _NONE
+    if not isinstance(attributes, Mapping):
+        raise ModelFormatError(f"node {name!r} ({op}), attr: must be an object, got {_kind(attributes)}.")
     return NodeDef(name, op, tuple(inputs), tuple(output_names), attributes, tuple(controls))
 
 
