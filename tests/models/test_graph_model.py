@@ -69,7 +69,7 @@ def arrays(result: Any) -> Any:
         {"x": X, "y": Y},
         {"x:0": X, "y:0": Y},
         {"left": X, "right": Y},
-        [X.numpy(), [[10, 20]]] and {"x": X.numpy(), "y": [[10, 20]]},
+        {"x": X.numpy(), "y": [[10, 20]]},
     ],
 )
 def test_inputs_in_every_form(inputs: Any) -> None:
@@ -452,10 +452,7 @@ def test_an_initializer_fills_the_tables_of_the_model() -> None:
     }
     main = Builder()
     main.nodes += [placeholder("words", "DT_STRING", (-1,)), placeholder("resource", "DT_RESOURCE", ())]
-    main.const("numbers", [5, 6])
-    main.add("index", "LookupTableFindV2", "resource", "words", main.const("keys", -1) and "missing")
-    main.nodes = [entry for entry in main.nodes if entry["name"] != "keys"]
-    main.const("missing", -1)
+    main.add("index", "LookupTableFindV2", "resource", "words", main.const("missing", -1))
     model = load_graph_model_sync(
         {
             **main.artifacts(),
