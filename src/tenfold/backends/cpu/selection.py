@@ -39,7 +39,9 @@ def _least_by_partition(keys: np.ndarray, k: int) -> np.ndarray | None:
     last = np.partition(keys, k - 1, axis=1)[:, k - 1 : k]
     if np.isnan(last).any():
         return None
-    less, equal = keys < last, keys == last
-    missing = k - less.sum(axis=1, keepdims=True)
-    chosen = less | (equal & (np.cumsum(equal, axis=1) <= missing))
-    return np.nonzero(chosen)[1].reshape(-1, k)
+    chosen = keys <= last
+    if np.count_nonzero(chosen) > k * len(keys):
+        less, equal = keys < last, keys == last
+        missing = k - less.sum(axis=1, keepdims=True)
+        chosen = less | (equal & (np.cumsum(equal, axis=1) <= missing))
+    return np.flatnonzero(chosen).reshape(-1, k) % keys.shape[1]
