@@ -288,6 +288,12 @@ for _name in (ZEROS_LIKE.name, ONES_LIKE.name):
 def zeros_like(x: TensorLike) -> Tensor:
     """Make a tensor of zeros with the shape and dtype of another (empty text for strings).
 
+    Args:
+        x: tensor of any dtype.
+
+    Raises:
+        TypeError: if it is no tensor-like.
+
     Source: TensorFlow's `ZerosLike`.
 
     Example:
@@ -302,8 +308,11 @@ def zeros_like(x: TensorLike) -> Tensor:
 def ones_like(x: TensorLike) -> Tensor:
     """Make a tensor of ones with the shape and dtype of another.
 
+    Args:
+        x: numeric tensor.
+
     Raises:
-        TypeError: if `x` is a string tensor.
+        TypeError: if it is no tensor-like, or holds strings.
 
     Source: TensorFlow's `OnesLike`.
 

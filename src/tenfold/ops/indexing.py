@@ -35,7 +35,18 @@ _NEW_AXIS = _Entry(masks=("new_axis_mask",))
 
 
 def get_item(x: Tensor, key: Any) -> Tensor:
-    """`x[key]`; see the module."""
+    """`x[key]`; see the module.
+
+    Raises:
+        IndexError: if the key holds what is no index, or reaches outside of the tensor.
+    """
+    try:
+        return _item(x, key)
+    except ValueError as error:
+        raise IndexError(f"x[...]: {error}") from None
+
+
+def _item(x: Tensor, key: Any) -> Tensor:
     entries: list[_Entry] = []
     chosen: Tensor | None = None
     place = 0
@@ -116,10 +127,8 @@ def _cut(x: Tensor, entries: list[_Entry]) -> Tensor:
     attributes["begin"] = tuple(entry.begin for entry in entries)
     attributes["end"] = tuple(entry.end for entry in entries)
     attributes["strides"] = tuple(entry.stride for entry in entries)
-    try:
-        return ENGINE.run_kernel("StridedSlice", (x,), attributes)
-    except ValueError as error:
-        raise IndexError(f"x[...]: {error}") from None
+    cut: Tensor = ENGINE.run_kernel("StridedSlice", (x,), attributes)
+    return cut
 
 
 def _kept(entries: list[_Entry]) -> int:

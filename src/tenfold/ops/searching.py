@@ -78,7 +78,7 @@ def unique(x: TensorLike, axis: int = 0) -> UniqueResult:
 
 @op()
 def setdiff1d_async(x: TensorLike, y: TensorLike) -> Pending[tuple[Tensor, Tensor]]:
-    """Find the values of one tensor that another does not have.
+    """Find the values of one tensor that another does not have; NaN equals NaN here.
 
     Args:
         x: numeric tensor of rank 1.
@@ -110,7 +110,10 @@ def setdiff1d_async(x: TensorLike, y: TensorLike) -> Pending[tuple[Tensor, Tenso
     dtype = first.dtype
 
     def difference(some: np.ndarray, others: np.ndarray) -> tuple[Tensor, Tensor]:
-        positions = np.flatnonzero(~np.isin(some, others)).astype(np.int32)
+        found = np.isin(some, others)
+        if np.isnan(others).any():
+            found |= np.isnan(some)
+        positions = np.flatnonzero(~found).astype(np.int32)
         values = some[positions]
         return (
             ENGINE.make_tensor(values, values.shape, dtype),

@@ -20,7 +20,12 @@ def broadcast_to(x: np.ndarray, *, shape: Shape) -> np.ndarray:
 
 @cpu_kernel("BroadcastArgs")
 def broadcast_args(s0: np.ndarray, s1: np.ndarray) -> np.ndarray:
-    return np.array(np.broadcast_shapes(tuple(s0.tolist()), tuple(s1.tolist())), np.int32)
+    try:
+        return np.array(np.broadcast_shapes(tuple(s0.tolist()), tuple(s1.tolist())), np.int32)
+    except ValueError:
+        raise ValueError(
+            f"broadcast_args: the shapes {s0.tolist()} and {s1.tolist()} do not broadcast to one."
+        ) from None
 
 
 @cpu_kernel("Tile")

@@ -1,0 +1,155 @@
+"""Bad arguments of the ops that make, cut, join and rearrange tensors: each error names op and argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tenfold as tf
+
+X = np.zeros((2, 3), np.float32)
+I32 = "int32"
+
+CASES: list[tuple[str, tuple[Any, ...], type[Exception], str]] = [
+    ("scalar", ([1],), ValueError, r"scalar: expected a single value"),
+    ("scalar", (b"a",), TypeError, r"dtype='string'"),
+    ("tensor", ([1, 2], [3]), ValueError, r"tensor: .*\[3\].*3 values but has 2"),
+    ("tensor", ([[1, 2]], [2, 1]), ValueError, r"tensor: .*\[1, 2\], not the given \[2, 1\]"),
+    ("tensor", ({},), TypeError, r"tensor: .*dict"),
+    ("tensor1d", (None,), TypeError, r"tensor1d: argument 'values'"),
+    ("tensor1d", ([[1]],), ValueError, r"tensor1d: argument 'values' must be flat"),
+    ("tensor2d", ([1, 2],), ValueError, r"tensor2d: argument 'shape' is needed"),
+    ("tensor2d", ([1, 2], [2]), ValueError, r"tensor2d: argument 'shape' must have 2 lengths"),
+    ("tensor3d", ([[1]],), ValueError, r"tensor3d: argument 'values' must be nested 3 deep"),
+    ("from_dlpack", ([1],), TypeError, r"from_dlpack: argument 'x' .*list"),
+    ("fill", ([2.5], 1), ValueError, r"fill: .*2\.5"),
+    ("fill", ([2], "a", "float32"), ValueError, r"fill: .*'a' cannot be stored as float32"),
+    ("linspace", (0, 1, 0), ValueError, r"linspace: argument 'num'"),
+    ("range", (0, 1, 0), ValueError, r"range: argument 'step'"),
+    ("range", ("a", 1), TypeError, r"range: argument 'start'"),
+    ("range", (0, 1, 1, "bool"), ValueError, r"range: argument 'dtype'"),
+    ("one_hot", ([1], 1), ValueError, r"one_hot: argument 'depth' must be 2 at least"),
+    ("one_hot", (tf.tensor([1.0]), 3), TypeError, r"one_hot: argument 'indices'"),
+    ("eye", (-1,), ValueError, r"eye: .*-1"),
+    ("complex", ([1], [1, 2]), ValueError, r"complex: 'real' and 'imag'"),
+    ("random_normal", ([2], 0, 1, "bool"), ValueError, r"random_normal: argument 'dtype'"),
+    ("random_uniform", ([2.5],), ValueError, r"random_uniform: .*2\.5"),
+    ("random_uniform_int", ([2], 3, 3), ValueError, r"random_uniform_int: argument 'maxval'"),
+    ("random_gamma", ([2], 0), ValueError, r"random_gamma: .*'alpha'"),
+    ("reshape", (X, [4, -1]), ValueError, r"reshape: 6 elements"),
+    ("reshape", (X, [-1, -1]), ValueError, r"reshape: .*-1 once"),
+    ("reshape", (X, [2.5]), TypeError, r"reshape: argument 'shape'"),
+    ("reshape", (X, 6), TypeError, r"reshape: argument 'shape' must be a list"),
+    ("cast", (X, "string"), ValueError, r"cast: "),
+    ("cast", (X, "float16"), ValueError, r"cast: unknown dtype"),
+    ("expand_dims", (X, 3), ValueError, r"expand_dims: argument 'axis'"),
+    ("squeeze", (X, 0), ValueError, r"squeeze: axis 0 of the shape \[2, 3\]"),
+    ("ensure_shape", (X, [2]), ValueError, r"ensure_shape: the shape \[2, 3\]"),
+    ("broadcast_to", (X, [3, 3]), ValueError, r"broadcast_to: the shape \[2, 3\] .*\[3, 3\]"),
+    ("broadcast_args", ([[1]], [1]), ValueError, r"broadcast_args: 's0' and 's1'"),
+    ("broadcast_args", ([2], [3]), ValueError, r"broadcast_args: the shapes \[2\] and \[3\]"),
+    ("pad", (X, [[1, 1]]), ValueError, r"pad: argument 'paddings' .*\[2, 3\]"),
+    ("pad", (X, [[1, -1], [0, 0]]), ValueError, r"pad: argument 'paddings'"),
+    ("pad", (X, [[1], [0, 0]]), ValueError, r"pad: argument 'paddings' must hold pairs"),
+    ("pad", (1, []), ValueError, r"pad: a scalar"),
+    ("pad1d", ([1], [1, 2, 3]), ValueError, r"pad1d: argument 'paddings'"),
+    ("pad3d", (X, [[0, 0]]), ValueError, r"pad3d: argument 'paddings' must hold 3 pairs"),
+    ("mirror_pad", (X, [[2, 0], [0, 0]], "reflect"), ValueError, r"mirror_pad: axis 0 of length 2 .*by 1 at most"),
+    ("mirror_pad", (X, [[0, 0], [0, 0]], "wrap"), ValueError, r"mirror_pad: argument 'mode'"),
+    ("space_to_batch_nd", (X, [2], [[0, 0]]), ValueError, r"space_to_batch_nd: blocks of 2"),
+    ("space_to_batch_nd", (X, [2, 1], [[0, 0]]), ValueError, r"space_to_batch_nd: 'x' must have more axes"),
+    ("batch_to_space_nd", (X, [3], [[0, 0]]), ValueError, r"batch_to_space_nd: the batch 2"),
+    ("batch_to_space_nd", (X, [2], [[4, 4]]), ValueError, r"batch_to_space_nd: argument 'crops'"),
+    ("depth_to_space", (X, 2), ValueError, r"depth_to_space: 'x' must have rank 4"),
+    ("depth_to_space", (np.zeros((1, 1, 1, 6), np.float32), 2), ValueError, r"depth_to_space: the depth 6"),
+    ("slice", (X, [3]), ValueError, r"slice: .*axis 0"),
+    ("slice", (X, [0, 0, 0]), ValueError, r"slice: argument 'begin' has 3 entries"),
+    ("slice", (X, [0], [-2]), ValueError, r"slice: argument 'size'"),
+    ("slice", (1, [0]), ValueError, r"slice: a scalar"),
+    ("slice", (X, [0.5]), TypeError, r"slice: argument 'begin'"),
+    ("slice3d", (X, [0, 0, 0]), ValueError, r"slice3d: expects a tensor of rank 3"),
+    ("strided_slice", (X, [0], [1, 1]), ValueError, r"strided_slice: begin, end and strides"),
+    ("strided_slice", (X, [0], [1], [0]), ValueError, r"strided_slice: argument 'strides'"),
+    ("strided_slice", (X, [0, 0], [1, 1], None, 0, 0, 3), ValueError, r"strided_slice: argument 'ellipsis_mask'"),
+    ("strided_slice", (X, [2], [3], None, 0, 0, 0, 0, 1), ValueError, r"strided_slice: position 2"),
+    ("strided_slice", (X, [0], [1], [-1], 0, 0, 0, 0, 1), ValueError, r"strided_slice: .*positive stride"),
+    ("strided_slice", (X, [0] * 3, [1] * 3), ValueError, r"strided_slice: 3 ranges"),
+    ("concat", ([],), ValueError, r"concat: must pass at least one"),
+    ("concat", ([X, X[:1]], 1), ValueError, r"concat: .*'tensors\[1\]' has \[1, 3\]"),
+    ("concat", ([X], 2), ValueError, r"concat: argument 'axis'"),
+    ("concat", ([tf.complex([1], [1]), tf.tensor([1])],), ValueError, r"concat: cannot join complex64 with float32"),
+    ("concat", (X,), TypeError, r"concat: argument 'tensors' must be a list"),
+    ("concat1d", ([X],), ValueError, r"concat1d: expects tensors of rank 1"),
+    ("stack", ([X, X[0]],), ValueError, r"stack: .*'tensors\[1\]'"),
+    ("stack", ([tf.tensor([1]), tf.tensor([1], dtype=I32)],), ValueError, r"stack: all tensors"),
+    ("stack", ([X], 4), ValueError, r"stack: argument 'axis'"),
+    ("unstack", (1,), ValueError, r"unstack: argument 'axis'"),
+    ("split", (X, 2, 1), ValueError, r"split: 2 equal parts .*length 3"),
+    ("split", (X, [1, 1], 1), ValueError, r"split: parts of \[1, 1\]"),
+    ("split", (X, [-1, -1], 1), ValueError, r"split: the sizes"),
+    ("tile", (X, [2]), ValueError, r"tile: argument 'reps'"),
+    ("reverse", (X, [0, 2]), ValueError, r"reverse: argument 'axis'"),
+    ("reverse1d", (X,), ValueError, r"reverse1d: argument 'x' must have rank 1"),
+    ("gather", (X, [2]), ValueError, r"gather: index 2 in 'indices'"),
+    ("gather", (X, [-1]), ValueError, r"gather: index -1 in 'indices'"),
+    ("gather", (X, tf.tensor([0.0])), TypeError, r"gather: argument 'indices'"),
+    ("gather", (X, [[0]], 1, 1), ValueError, r"gather: the first 1 lengths"),
+    ("gather", (X, [0], 0, 1), ValueError, r"gather: argument 'batch_dims'"),
+    ("gather_nd", (X, [[2, 0]]), ValueError, r"gather_nd: the position \[2, 0\] in 'indices'"),
+    ("gather_nd", (X, [[0, 0, 0]]), ValueError, r"gather_nd: the last axis of 'indices'"),
+    ("scatter_nd", ([[2]], [1], [2]), ValueError, r"scatter_nd: the position \[2\] in 'indices'"),
+    ("scatter_nd", ([[0]], [1, 2], [2]), ValueError, r"scatter_nd: 'updates' must have the shape \[1\]"),
+    ("tensor_scatter_update", (X, [[0]], [[1, 2]]), ValueError, r"tensor_scatter_update: 'updates' must"),
+    ("tensor_scatter_update", (X, [[0, 0]], tf.tensor([1], dtype=I32)), ValueError, r"one dtype"),
+    ("sparse_to_dense", ([[0, 0]], [1], [2]), ValueError, r"sparse_to_dense: 'sparse_indices'"),
+    ("sparse_to_dense", ([0, 1], [1], [2]), ValueError, r"sparse_to_dense: 'sparse_values'"),
+    ("boolean_mask_async", (X, True), ValueError, r"boolean_mask_async: argument 'mask'"),
+    ("boolean_mask_async", (X, [True] * 3), ValueError, r"boolean_mask_async: argument 'mask'"),
+    ("unsorted_segment_sum", (X, [0, 1, 2], 3), ValueError, r"unsorted_segment_sum: 'segment_ids'"),
+    ("unsorted_segment_sum", (X, [0, 1], -1), ValueError, r"unsorted_segment_sum: argument 'num_segments'"),
+    ("unique", (1,), ValueError, r"unique: argument 'axis'"),
+    ("search_sorted", ([1, 2], [[1]]), ValueError, r"search_sorted: 'sorted_sequence' and 'values'"),
+    ("search_sorted", ([1], [1], "middle"), ValueError, r"search_sorted: argument 'side'"),
+    ("setdiff1d_async", ([1], [[1]]), ValueError, r"setdiff1d_async: 'x' and 'y'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "error", "message"), CASES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_refuses(name: str, args: tuple[Any, ...], error: type[Exception], message: str) -> None:
+    function: Callable[..., Any] = getattr(tf, name)
+    with pytest.raises(error, match=message):
+        function(*args)
+
+
+@pytest.mark.parametrize(
+    ("name", "rest"),
+    [
+        ("clone", ()),
+        ("reshape", ([1],)),
+        ("cast", ("int32",)),
+        ("expand_dims", ()),
+        ("squeeze", ()),
+        ("broadcast_to", ([1],)),
+        ("pad", ([[0, 0]],)),
+        ("mirror_pad", ([[0, 0]], "reflect")),
+        ("slice", ([0],)),
+        ("strided_slice", ([0], [1])),
+        ("unstack", ()),
+        ("split", (1,)),
+        ("tile", ([1],)),
+        ("reverse", ()),
+        ("gather", ([0],)),
+        ("unique", ()),
+        ("zeros_like", ()),
+        ("ones_like", ()),
+        ("diag", ()),
+    ],
+)
+def test_refuses_what_is_no_tensor(name: str, rest: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError, match=rf"{name}: argument 'x' .*dict"):
+        getattr(tf, name)({}, *rest)
