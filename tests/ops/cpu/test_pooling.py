@@ -77,13 +77,14 @@ def test_each_gradient_of_a_maximum_goes_to_its_place(geometry, channels):
 
 @settings(max_examples=60, deadline=None)
 @given(geometries(dilated=False), st.integers(1, 3))
-def test_gradients_of_a_mean_are_shares_of_the_whole_window(geometry, channels):
+def test_gradients_of_a_mean_are_shares_of_its_pixels(geometry, channels):
     x = numbers((geometry.batch, *geometry.size, channels), dtype=np.float64)
     places = np.arange(1, x.size + 1, dtype=np.int64).reshape(x.shape)
     taps = window_values(places, geometry)
     dy = numbers((*taps.shape[:3], channels), 1, np.float64)
     want = np.zeros(x.size + 1)
-    np.add.at(want, taps, dy[:, :, :, None, None] / np.prod(geometry.window))
+    pixels = np.maximum((taps > 0).sum(axis=(-2, -1), keepdims=True), 1)
+    np.add.at(want, taps, dy[:, :, :, None, None] / pixels)
     got = avg_pool_grad(dy, x, **attributes(geometry))
     np.testing.assert_allclose(got, want[1:].reshape(x.shape), atol=1e-12)
 

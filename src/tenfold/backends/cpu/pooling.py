@@ -122,11 +122,12 @@ def avg_pool_grad(
     pad: Pad,
     dim_rounding_mode: str | None = None,
 ) -> np.ndarray:
-    """The gradient of `avg_pool`, as TensorFlow.js has it: by the size of the window even at the padding."""
+    """The gradient of `avg_pool`: each window's is shared by the pixels that it averages, without the padding."""
     info = pool2d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
-    taps = len(window_taps(info))
-    share = dy / np.asarray(taps, dy.dtype)
-    return _shared_out([share] * taps, info, dy.dtype)
+    if _keeps_pixels(info):
+        return dy.copy()
+    share = dy / np.maximum(_counts(info), 1).astype(dy.dtype)
+    return _shared_out([share] * len(window_taps(info)), info, dy.dtype)
 
 
 def _keeps_pixels(info: ConvInfo) -> bool:
