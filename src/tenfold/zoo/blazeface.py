@@ -103,7 +103,7 @@ class BlazeFace:
 
     def __init__(self, model: GraphModel) -> None:
         shape = model.inputs[0].shape if len(model.inputs) == 1 else None
-        if shape is None or len(shape) != 4 or shape[1] != shape[2] or not shape[1] or shape[3] != 3:
+        if shape is None or len(shape) != 4 or shape[1] != shape[2] or shape[1] < 1 or shape[3] != 3:
             raise tf.ModelFormatError(
                 "This is no BlazeFace model: it must take one picture [1, side, side, 3], but takes "
                 f"{[None if i.shape is None else list(i.shape) for i in model.inputs]}."
@@ -168,7 +168,7 @@ class BlazeFace:
         logits, values = merge_outputs(arrays)
         if not (np.isfinite(logits).all() and np.isfinite(values).all()):
             raise tf.ModelFormatError("The BlazeFace model gave NaN or infinity; its weights are damaged.")
-        scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
+        scores = np.exp(-np.logaddexp(0, -logits.astype(np.float64)))  # the sigmoid, without overflow
         corners, landmarks = decode(values, self._anchors * self.side)
         chosen = _best(corners, scores, settings)
         return [
@@ -206,7 +206,7 @@ def merge_outputs(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]
     """
     if len(arrays) == 1 and arrays[0].shape == (1, 896, 1 + VALUES_PER_ANCHOR):
         return arrays[0][0, :, 0], arrays[0][0, :, 1:]
-    by_shape = {array.shape: array[0] for array in arrays}
+    by_shape = {array.shape: array[0] for array in arrays if array.ndim == 3}
     counts = [cells * cells * repeats for cells, repeats in GRIDS]
     try:
         logits = [by_shape[1, count, 1] for count in counts]

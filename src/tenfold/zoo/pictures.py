@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ import tenfold as tf
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 150_000_000
 """Larger pictures are refused before they are decoded."""
 
 
 def read_picture(picture: Any) -> np.ndarray:
-    """The pixels of a picture.
+    """The pixels of a picture, upright.
 
     Args:
         picture: a path, a Pillow image, or an array or tensor `[height, width]` or `[height, width, channels]`
@@ -40,7 +41,7 @@ def read_picture(picture: Any) -> np.ndarray:
     if isinstance(picture, (str, os.PathLike)):
         return _read_file(Path(picture))
     if hasattr(picture, "convert") and hasattr(picture, "size"):
-        return np.asarray(picture.convert("RGB"))
+        return _to_rgb(picture)
     if isinstance(picture, tf.Tensor):
         picture = picture.numpy()
     if not isinstance(picture, np.ndarray):
@@ -49,17 +50,31 @@ def read_picture(picture: Any) -> np.ndarray:
 
 
 def _read_file(path: Path) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not path.exists():
         raise FileNotFoundError(f"There is no picture {path}.")
+    too_large = f"{path} is too large a picture; those of up to {MAX_PIXELS:,} pixels are read."
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{path} has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read.")
-            return np.asarray(image.convert("RGB"))
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures at half the size at which it refuses them.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(too_large)
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        raise ValueError(too_large) from None
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise ValueError(f"{path} is no picture that Pillow can read: {error}") from None
+
+
+def _to_rgb(image: Image) -> np.ndarray:
+    if image.mode.startswith("I"):
+        # Sixteen bits of grey, which Pillow would cut off at 255.
+        grey = np.asarray(image)
+        image = to_pillow((grey >> 8 if grey.max(initial=0) > 255 else grey).astype(np.uint8))
+    return np.asarray(image.convert("RGB"))
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
@@ -121,7 +136,7 @@ def fit_into_square(pixels: np.ndarray, side: int) -> tuple[tf.Tensor, Letterbox
 
 
 def to_pillow(pixels: np.ndarray) -> Image:
-    """A Pillow image of uint8 pixels `[height, width, 3]`."""
+    """A Pillow image of uint8 pixels `[height, width]` or `[height, width, 3]`."""
     from PIL import Image
 
     return Image.fromarray(pixels)
