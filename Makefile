@@ -21,6 +21,7 @@ lint:
 	@$(PROVISION) venv dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.generate --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -1,7 +1,7 @@
 """Writes what follows from the registry of ops: the package's exports, its namespaces and the typed method stubs.
 
-    python -m tools.generate            write the files
-    python -m tools.generate --check    exit 1, naming them, if they are not up to date
+python -m tools.generate            write the files
+python -m tools.generate --check    exit 1, naming them, if they are not up to date
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import builtins
 import importlib
 import inspect
 import re
+import subprocess
 import sys
+import tomllib
 import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -42,6 +44,19 @@ EXPORTS: dict[str, str] = {
     "core.scopes": "dispose keep tidy",
     "core.tensor": "Tensor",
     "core.variables": "Variable dispose_variables variable",
+    "models.custom_ops": "GraphNode deregister_op get_registered_op register_op",
+    "models.graph_model": "GraphModel load_graph_model load_graph_model_sync",
+}
+
+# Namespaces of functions that are no ops. They are imported when first asked for, so that `import tenfold` stays cheap.
+LAZY_NAMESPACES: dict[str, tuple[str, str]] = {
+    "io": (
+        "models.io",
+        "CompositeBuffer LoadOptions ModelArtifacts SaveOptions SaveResult WeightSpec decode_weights encode_weights "
+        "from_memory get_load_handlers get_save_handlers load_artifacts load_artifacts_async load_weights "
+        "load_weights_async register_load_router register_save_router save_artifacts save_artifacts_async "
+        "with_save_handler",
+    ),
 }
 
 NOTE = "Written by `python -m tools.generate`; do not edit."
@@ -49,6 +64,7 @@ NOTE = "Written by `python -m tools.generate`; do not edit."
 
 def write_or_check(files: dict[Path, str], check: bool) -> int:
     """Write the files, or name those that differ."""
+    files = {path: _formatted(text, path) for path, text in files.items()}
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
     if check:
         for path in stale:
@@ -59,6 +75,14 @@ def write_or_check(files: dict[Path, str], check: bool) -> int:
         path.write_text(files[path])
         print(f"wrote {path.relative_to(PACKAGE.parent.parent)}")
     return 0
+
+
+def _formatted(text: str, path: Path) -> str:
+    """The text as ruff sorts and formats it."""
+    for arguments in (["check", "--select", "I,RUF022", "--fix", "--quiet"], ["format", "--quiet"]):
+        command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"]
+        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
 
 
 # --- exports -----------------------------------------------------------------------------------------------
@@ -73,7 +97,7 @@ def package_init(ops: Iterable[OpEntry]) -> str:
             namespaces.add(entry.namespace)
         else:
             by_module.setdefault(entry.function.__module__, set()).add(entry.name)
-    everything = sorted({name for names in by_module.values() for name in names} | namespaces | {"__version__"})
+    everything = {name for names in by_module.values() for name in names} | namespaces | {"__version__"}
     lines = [
         '"""Tenfold: TensorFlow.js\'s platform, in Python.',
         "",
@@ -83,18 +107,35 @@ def package_init(ops: Iterable[OpEntry]) -> str:
         NOTE,
         '"""',
         "",
-        "import tenfold.backends.cpu",
+        "from importlib import import_module",
+        "from typing import TYPE_CHECKING, Any",
+        "",
+        "import tenfold.backends.cpu  # noqa: F401",
         *(f"from tenfold.api import {name}" for name in sorted(namespaces)),
         *(_import(module, names) for module, names in sorted(by_module.items())),
         "",
-        '__version__ = "0.1.0"',
+        "if TYPE_CHECKING:",
+        *(f"    from tenfold.api import {name}" for name in LAZY_NAMESPACES),
+        "",
+        f'__version__ = "{_version()}"',
         "",
         "__all__ = [",
-        *(f'    "{name}",' for name in everything),
+        *(f'    "{name}",' for name in sorted(everything | set(LAZY_NAMESPACES))),
         "]",
+        "",
+        "",
+        "def __getattr__(name: str) -> Any:",
+        f"    if name in {tuple(LAZY_NAMESPACES)!r}:",
+        '        return import_module(f"tenfold.api.{name}")',
+        "    raise AttributeError(f\"module 'tenfold' has no attribute {name!r}\")",
         "",
     ]
     return "\n".join(lines)
+
+
+def _version() -> str:
+    with (PACKAGE.parent.parent / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
 
 
 def _import(module: str, names: Iterable[str]) -> str:
@@ -120,20 +161,26 @@ def namespace_files(ops: Iterable[OpEntry]) -> dict[Path, str]:
         by_module: dict[str, set[str]] = {}
         for entry in entries:
             by_module.setdefault(entry.function.__module__, set()).add(entry.name)
-        names = sorted(entry.name for entry in entries)
-        files[PACKAGE / "api" / f"{namespace}.py"] = "\n".join(
-            [
-                f'"""`tf.{namespace}`. {NOTE}"""',
-                "",
-                *(_import(module, found) for module, found in sorted(by_module.items())),
-                "",
-                "__all__ = [",
-                *(f'    "{name}",' for name in names),
-                "]",
-                "",
-            ]
+        files[PACKAGE / "api" / f"{namespace}.py"] = _namespace_module(namespace, by_module)
+    for namespace, (module, names) in LAZY_NAMESPACES.items():
+        files[PACKAGE / "api" / f"{namespace}.py"] = _namespace_module(
+            namespace, {f"tenfold.{module}": set(names.split())}
         )
     return files
+
+
+def _namespace_module(namespace: str, by_module: dict[str, set[str]]) -> str:
+    lines = [
+        f'"""`tf.{namespace}`. {NOTE}"""',
+        "",
+        *(_import(module, found) for module, found in sorted(by_module.items())),
+        "",
+        "__all__ = [",
+        *(f'    "{name}",' for name in sorted(name for names in by_module.values() for name in names)),
+        "]",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 # --- method stubs ------------------------------------------------------------------------------------------
@@ -148,7 +195,8 @@ def method_stubs(ops: Iterable[OpEntry]) -> str:
             methods[name] = _method(name, entry.function, imports)
     for name in vars(TensorMethods):
         if name not in methods and callable(getattr(TensorMethods, name)) and _is_attached(name):
-            methods[name] = _operator(name)
+            function = vars(TensorMethods)[name]
+            methods[name] = _operator(name) if name.startswith("__") else _method(name, function, imports)
     lines = [
         f"# {NOTE}",
         *(f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(imports.items())),
@@ -177,11 +225,9 @@ def _operator(name: str) -> str:
 
 def _method(name: str, function: Callable[..., Any], imports: dict[str, set[str]]) -> str:
     signature = inspect.signature(function)
-    first, *rest = signature.parameters.values()
-    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *rest]
     text = ["self"]
     keyword_only = False
-    for parameter in parameters[1:]:
+    for parameter in list(signature.parameters.values())[1:]:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not keyword_only:
             text.append("*")
             keyword_only = True
@@ -201,21 +247,23 @@ def _annotation(annotation: Any, function: Callable[..., Any], imports: dict[str
             continue
         value = inspect.unwrap(function).__globals__.get(name)
         if value is None:
-            raise SystemExit(f"{function.__module__}.{function.__name__}: the annotation {name} is not importable there")
+            raise SystemExit(f"{function.__module__}.{function.__name__}: the annotation {name} is not there to import")
         imports.setdefault(_home(name, value, function), set()).add(name)
     return text
 
 
 def _home(name: str, value: Any, function: Callable[..., Any]) -> str:
-    """The module to import a name from: where it is defined, or for aliases the module that uses it."""
+    """The module that defines a name."""
     module = getattr(value, "__module__", None)
-    if module == "numpy" or name == "np":
-        raise SystemExit(f"{function.__name__}: annotate with TensorLike rather than with NumPy's types")
-    if module in ("typing", "collections.abc") or (module or "").startswith("tenfold."):
-        defined = getattr(importlib.import_module(str(module)), name, None)
-        if defined is value:
-            return str(module)
-    return function.__module__
+    if module in sys.modules and vars(sys.modules[module]).get(name) is value:
+        return str(module)
+    aliases = re.compile(rf"^{name}\b.*=", flags=re.MULTILINE)
+    for candidate in sorted(m for m in sys.modules if m.startswith("tenfold.")):
+        source = getattr(sys.modules[candidate], "__file__", None)
+        holds_it = vars(sys.modules[candidate]).get(name) is value
+        if source and holds_it and aliases.search(Path(source).read_text()):
+            return candidate
+    raise SystemExit(f"{function.__module__}.{function.__name__}: cannot find where {name} is defined")
 
 
 def main() -> int:

@@ -23,9 +23,7 @@ from tests.shared import vectors_path
 
 BACKEND = "cpu"
 XFAILS = expected_failures(BACKEND)
-CASES = tuple(
-    case for kind in ("op", "grad") for case in cases(vectors_path(), kind=kind) if is_replayable(case)
-)
+CASES = tuple(case for kind in ("op", "grad") for case in cases(vectors_path(), kind=kind) if is_replayable(case))
 ERRORS_FOR_USERS = (ValueError, TypeError, TenfoldError)
 
 

@@ -135,7 +135,8 @@ def check_infer(sample: Sample) -> None:
             assert rule.dtype == tensor.dtype, f"{call.name}: {rule} for {tensor!r}"
             assert len(rule.shape) == len(tensor.shape), f"{call.name}: {rule} for {tensor!r}"
             agrees = all(r in (-1, t) for r, t in zip(rule.shape, tensor.shape, strict=True))
-            assert agrees and (kernel.data_dependent or -1 not in rule.shape), f"{call.name}: {rule} for {tensor!r}"
+            assert agrees, f"{call.name}: {rule} for {tensor!r}"
+            assert kernel.data_dependent or -1 not in rule.shape, f"{call.name} does not say that it is data-dependent"
         seen.append(call.name)
         return outputs
 

@@ -90,6 +90,9 @@ class Tensor(TensorMethods):
     id: int
     kept: bool
 
+    # NumPy's arrays leave operators with a tensor to the tensor.
+    __array_priority__ = 100
+
     def __init__(self, storage: Storage, shape: Shape, dtype: DType) -> None:
         self.storage = storage
         self.shape = shape

@@ -483,8 +483,8 @@ def atan2(a: TensorLike, b: TensorLike) -> Tensor:
 
     Example:
         >>> import tenfold as tf
-        >>> tf.atan2([0.0], [-1.0]).print()
-        [3.1415927]
+        >>> round(tf.atan2(0.0, -1.0).item(), 5)
+        3.14159
     """
     return binary(ATAN2, "atan2", a, b, floats=True)
 

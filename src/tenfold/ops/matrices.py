@@ -15,6 +15,7 @@ from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
 from tenfold.ops import axes as axes_of
 from tenfold.ops import operands
+from tenfold.ops.axes import Axes
 from tenfold.ops.broadcasting import broadcast_shapes, sum_to_shape
 from tenfold.ops.elementwise import cast_to, match_types
 
@@ -258,7 +259,7 @@ def _conjugate(x: Tensor) -> Tensor:
 
 
 @op(method=True)
-def norm(x: TensorLike, ord: float | str = "euclidean", axis: axes_of.Axes = None, keep_dims: bool = False) -> Tensor:
+def norm(x: TensorLike, ord: float | str = "euclidean", axis: Axes = None, keep_dims: bool = False) -> Tensor:
     """The norm of vectors or matrices.
 
     Of vectors: `1` sums absolute values, `2` or `"euclidean"` is their length, infinity and minus infinity are
@@ -333,7 +334,7 @@ def _length(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 @op(method=True)
-def euclidean_norm(x: TensorLike, axis: axes_of.Axes = None, keep_dims: bool = False) -> Tensor:
+def euclidean_norm(x: TensorLike, axis: Axes = None, keep_dims: bool = False) -> Tensor:
     """The square root of the sum of squares; see `norm`.
 
     Args:

@@ -32,7 +32,7 @@ def _operand(value: Any, beside: Tensor) -> Tensor | None:
         return None
 
 
-def _adapted(value: complex, beside: Tensor) -> Tensor:
+def _adapted(value: Any, beside: Tensor) -> Tensor:
     """A Python number in the dtype of the tensor beside it, or in a wider one if it needs that."""
     dtype = beside.dtype
     if isinstance(value, complex):

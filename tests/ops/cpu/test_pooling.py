@@ -83,7 +83,7 @@ def test_gradients_of_a_mean_are_shares_of_its_pixels(geometry, channels):
     taps = window_values(places, geometry)
     dy = numbers((*taps.shape[:3], channels), 1, np.float64)
     want = np.zeros(x.size + 1)
-    pixels = np.maximum((taps > 0).sum(axis=(-2, -1), keepdims=True), 1)
+    pixels = np.maximum((taps > 0).sum(axis=(3, 4), keepdims=True), 1)
     np.add.at(want, taps, dy[:, :, :, None, None] / pixels)
     got = avg_pool_grad(dy, x, **attributes(geometry))
     np.testing.assert_allclose(got, want[1:].reshape(x.shape), atol=1e-12)
