@@ -79,11 +79,14 @@ def load(console: Console) -> blazeface.BlazeFace:
 
 
 def show(console: Console, faces: list[blazeface.Face]) -> None:
-    """A table of what was found."""
-    table = Table("face", "score", "left", "top", "width", "height", *blazeface.Landmarks._fields, title="Faces")
-    for number, face in enumerate(faces, start=1):
-        points = (f"{point.x:.0f}, {point.y:.0f}" for point in face.landmarks)
-        table.add_row(str(number), f"{face.score:.3f}", *(f"{value:.0f}" for value in face.box), *points)
+    """A table of what was found: a column a face, in pixels of the picture."""
+    table = Table("", *(f"face {number}" for number in range(1, len(faces) + 1)), title="Faces, in pixels")
+    table.add_row("score", *(f"{face.score:.3f}" for face in faces))
+    table.add_row("box: left, top", *(f"{face.box.left:.0f}, {face.box.top:.0f}" for face in faces))
+    table.add_row("box: width x height", *(f"{face.box.width:.0f} x {face.box.height:.0f}" for face in faces))
+    for name in blazeface.Landmarks._fields:
+        points = (getattr(face.landmarks, name) for face in faces)
+        table.add_row(name.replace("_", " "), *(f"{point.x:.0f}, {point.y:.0f}" for point in points))
     console.print(table)
 
 
