@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.text import Text
 
 import tenfold as tf
 from tenfold.cli.advice import Trial, advise
@@ -32,17 +31,20 @@ from tenfold.cli.inputs import (
     parse_shapes,
     read_inputs,
 )
-from tenfold.cli.measure import Measurement, difference, measure
+from tenfold.cli.measure import Measurement, difference, load_average, measure
 from tenfold.cli.models import Model, fetch, load, use_backend
 from tenfold.cli.outputs import write_arrays
 from tenfold.cli.terminal import duration, heading, results, shape_text, size, table, working
 from tenfold.core.backends import BackendEntry
-from tenfold.devices.host import now
+from tenfold.devices.host import cores, now
 from tenfold.models.graph_model import GraphModel
 
 ALL = "all"
 REFERENCE = "cpu"
 STANDARD_OUTPUT = "-"
+
+BUSY = 1.5
+"""Processes that want to run, for each core, from which on times say little; one or two are the measured ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def _measure_apart(entry: BackendEntry, request: Request, folder: Path) -> Row:
 
 
 def _compared(row: Row, reference: str | None, folder: Path) -> Row:
-    if row.measurement is None or reference is None:
+    if row.measurement is None or reference is None or row.backend == reference:
         return row
     names = sorted(path.name for path in (folder / reference).iterdir())
     arrays = [[np.load(folder / backend / name) for name in names] for backend in (row.backend, reference)]
@@ -201,7 +203,7 @@ def _compared(row: Row, reference: str | None, folder: Path) -> Row:
 
 def _document(request: Request, feeds: Sequence[Feed]) -> dict[str, Any]:
     inputs = [{"name": f.name, "dtype": str(f.array.dtype), "shape": f.array.shape, "note": f.note} for f in feeds]
-    return {"model": request.model, "inputs": inputs}
+    return {"model": request.model, "inputs": inputs, "load average": load_average()}
 
 
 def _show(feeds: Sequence[Feed], rows: Sequence[Row]) -> None:
@@ -214,14 +216,19 @@ def _show(feeds: Sequence[Feed], rows: Sequence[Row]) -> None:
     compared = any(row.difference is not None for row in rows)
     columns = ["backend", "load", "first", "min", "median", "p90", "tensors", "process peak"]
     columns += ["difference"] if compared else []
-    measured = [_cells(row.measurement, row.difference) for row in rows if row.measurement]
-    console.print(table(columns, measured, right=columns[1:]))
+    measured = [[*_figures(row.measurement), _difference(row)] for row in rows if row.measurement]
+    console.print(table(columns, [cells[: len(columns)] for cells in measured], right=columns[1:]))
     for row in rows:
         if row.problem is not None:
-            console.print(Text(f"{row.backend} was not measured: {row.problem}"))
+            console.print(f"{row.backend} was not measured: {row.problem}")
+    if (busy := load_average()) is not None and busy > BUSY * cores():
+        console.print(f"The machine is busy (load average {busy:.1f} on {cores()} cores): times are too long.")
 
 
-def _cells(m: Measurement, difference: float | None) -> list[str]:
+def _figures(m: Measurement) -> list[str]:
     times = [duration(t) for t in (m.load_ms, m.first_ms, m.min_ms, m.median_ms, m.p90_ms)]
-    memory = [f"{size(m.tensor_bytes)} in {m.tensors}", size(m.peak_bytes)]
-    return [m.backend, *times, *memory, *([f"{difference:.0e}"] if difference is not None else [])]
+    return [m.backend, *times, f"{size(m.tensor_bytes)} in {m.tensors}", size(m.peak_bytes)]
+
+
+def _difference(row: Row) -> str:
+    return "–" if row.difference is None else f"{row.difference:.0e}"

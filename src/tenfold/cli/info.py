@@ -128,8 +128,9 @@ def _choose(backends: list[BackendState]) -> tuple[str | None, str]:
         try:
             tf.ready().result()
             chosen = tf.get_backend()
-        except tf.BackendError as error:
-            return None, str(error)
+        except Exception as error:
+            # Whatever is wrong with a backend is what this command is asked about.
+            return None, str(error) or type(error).__name__
     priority = next((state.priority for state in backends if state.name == chosen), 0)
     others = [state for state in backends if state.available and state.name != chosen]
     if not others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import sys
@@ -112,17 +113,27 @@ def peak_bytes() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def load_average() -> float | None:
+    """How many processes wanted to run in the last minute; None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def difference(got: Iterable[np.ndarray], wanted: Iterable[np.ndarray]) -> float:
-    """The largest difference of outputs over their scale; infinite where shapes, dtypes or texts differ."""
-    worst = 0.0
-    for have, want in zip(got, wanted, strict=True):
-        if have.shape != want.shape or have.dtype != want.dtype:
-            return float("inf")
-        if want.dtype.kind in "OSU":
-            worst = max(worst, 0.0 if np.array_equal(have, want) else float("inf"))
-            continue
-        apart = np.abs(have.astype(np.complex128) - want.astype(np.complex128))
-        apart[have == want] = 0  # infinities that agree
-        scale = max(float(np.max(np.abs(want), initial=0)), SMALLEST_SCALE)
-        worst = max(worst, float(np.max(apart, initial=0)) / scale)
-    return float("inf") if np.isnan(worst) else worst
+    """The largest difference of outputs over their scale.
+
+    It is infinite where shapes, dtypes, texts or the places of NaN and infinities differ.
+    """
+    return max((_difference(have, want) for have, want in zip(got, wanted, strict=True)), default=0.0)
+
+
+def _difference(have: np.ndarray, want: np.ndarray) -> float:
+    if have.shape != want.shape or have.dtype != want.dtype:
+        return float("inf")
+    if want.dtype.kind not in "biufc":
+        return 0.0 if np.array_equal(have, want) else float("inf")
+    finite = np.isfinite(want)
+    if not (np.isfinite(have[finite]).all() and np.array_equal(have[~finite], want[~finite], equal_nan=True)):
+        return float("inf")
+    numbers = want[finite].astype(np.complex128)
+    apart = np.max(np.abs(have[finite] - numbers), initial=0)
+    return float(apart / max(np.max(np.abs(numbers), initial=0), SMALLEST_SCALE))

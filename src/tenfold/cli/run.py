@@ -9,13 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 
+from tenfold.cli.faces import run_blazeface
 from tenfold.cli.inputs import (
     Feed,
     Inputs,
     Normalise,
+    Scaling,
     Shapes,
     ValueRange,
     describe,
@@ -24,12 +27,13 @@ from tenfold.cli.inputs import (
     read_inputs,
 )
 from tenfold.cli.measure import infer
-from tenfold.cli.models import BLAZEFACE, Backend, Model, load, source_of, use_backend
+from tenfold.cli.models import BLAZEFACE, Backend, Model, load, use_backend
 from tenfold.cli.outputs import FIRST_VALUES, Output, describe_output, write_arrays
 from tenfold.cli.terminal import duration, heading, results, shape_text, table, working
-from tenfold.devices.host import now
-from tenfold.zoo import blazeface
-from tenfold.zoo.pictures import read_picture
+from tenfold.models.graph_model import GraphModel
+
+FILE_SUFFIXES = frozenset({".npy", ".npz", ".json", ".png", ".jpg", ".jpeg"})
+"""Of names that are hardly meant for a folder."""
 
 
 def run(
@@ -82,96 +86,45 @@ def run(
             raise typer.BadParameter(
                 "blazeface prepares the picture itself: leave --shape, --range, --normalize, --top."
             )
-        _run_blazeface(given[0], weights, backend, output, as_json)
+        run_blazeface(given[0], weights, backend, output, as_json)
         return
     if weights is not None:
         raise typer.BadParameter("--model is an option of blazeface; here the first argument is the model.")
+    if output is not None and output.suffix.lower() in FILE_SUFFIXES:
+        raise typer.BadParameter(f"--output {output}: give a folder; each output becomes a file in it.")
     scaling = parse_scaling(value_range, normalise)
     used = use_backend(backend)
     loaded = load(model)
-    wanted = [tensor for tensor in loaded.inputs if tensor.resource is None]
-    feeds = read_inputs(wanted, given, parse_shapes(wanted, shapes or ()), scaling)
-    if len(feeds) < len(wanted):
-        raise typer.BadParameter(f"--input: the model has {describe(wanted)}; {len(feeds)} given.")
+    feeds = _feeds(loaded, given, shapes or (), scaling)
     with working("Running"):
         milliseconds, arrays = infer(loaded, feeds)
-    names = list(loaded.output_nodes)
-    files = write_arrays(output, names, arrays) if output is not None else [None] * len(names)
-    described = [
-        describe_output(name, array, top, file) for name, array, file in zip(names, arrays, files, strict=True)
-    ]
+    outputs = _describe(loaded.output_nodes, arrays, top, output)
     if as_json:
-        document = {
-            "backend": used,
-            "milliseconds": milliseconds,
-            "inputs": [{"name": f.name, "shape": f.array.shape, "note": f.note} for f in feeds],
-            "outputs": [asdict(one) for one in described],
-        }
+        inputs_document = [{"name": f.name, "shape": f.array.shape, "note": f.note} for f in feeds]
+        figures = {"backend": used, "milliseconds": milliseconds}
+        document = {**figures, "inputs": inputs_document, "outputs": [asdict(one) for one in outputs]}
         typer.echo(json.dumps(document, indent=2))
         return
     console = results()
     _show_inputs(console, feeds)
-    _show_outputs(console, described)
-    console.print(
-        f"{duration(milliseconds)} on {used}, the first run, with planning; `tenfold bench` measures later ones"
-    )
+    _show_outputs(console, outputs)
+    console.print(f"{duration(milliseconds)} on {used}, the first run; `tenfold bench` measures later ones")
     if output is not None:
-        console.print(f"Wrote {len(names)} file{'s' * (len(names) != 1)} to {output}")
+        console.print(f"Wrote {len(outputs)} file{'s' * (len(outputs) != 1)} to {output}")
 
 
-def _run_blazeface(picture: str, weights: str | None, backend: str | None, output: Path | None, as_json: bool) -> None:
-    pixels = read_picture(picture)
-    if output is not None:
-        _check_extension(output)
-    used = use_backend(backend)
-    detector = blazeface.BlazeFace(load(source_of(weights or BLAZEFACE)))
-    with working("Looking for faces"):
-        started = now()
-        faces = detector.estimate_faces(pixels)
-        milliseconds = now() - started
-    if output is not None:
-        blazeface.draw_faces(pixels, faces).save(output)
-    if as_json:
-        document = {"backend": used, "milliseconds": milliseconds, "faces": [_face_document(f) for f in faces]}
-        typer.echo(json.dumps(document, indent=2))
-        return
-    console = results()
-    if faces:
-        _show_faces(console, faces)
-    found = f"{len(faces)} face{'s' * (len(faces) != 1)}" if faces else "No faces"
-    console.print(f"{found} in {duration(milliseconds)} on {used}, the first run, with planning")
-    if output is not None:
-        console.print(f"Wrote {output}")
+def _feeds(model: GraphModel, given: Sequence[str], shapes: Sequence[str], scaling: Scaling | None) -> list[Feed]:
+    wanted = [tensor for tensor in model.inputs if tensor.resource is None]
+    feeds = read_inputs(wanted, given, parse_shapes(wanted, shapes), scaling)
+    if len(feeds) < len(wanted):
+        raise typer.BadParameter(f"--input: the model has {describe(wanted)}; {len(feeds)} given.")
+    return feeds
 
 
-def _check_extension(path: Path) -> None:
-    """Fail before the work is done if the picture could not be written afterwards."""
-    from PIL import Image
-
-    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
-        raise typer.BadParameter(
-            f"--output {path}: pictures are not written as {path.suffix or 'files without suffix'}; use .png or .jpg."
-        )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"--output: there is no folder {path.parent}.")
-
-
-def _face_document(face: blazeface.Face) -> dict[str, Any]:
-    landmarks = {name: point._asdict() for name, point in face.landmarks._asdict().items()}
-    return {"score": face.score, "box": face.box._asdict(), "landmarks": landmarks}
-
-
-def _show_faces(console: Console, faces: Sequence[blazeface.Face]) -> None:
-    columns = ["score", *blazeface.Box._fields, *(name.replace("_", " ") for name in blazeface.Landmarks._fields)]
-    rows = [
-        (
-            f"{face.score:.3f}",
-            *(f"{length:.0f}" for length in face.box),
-            *(f"{point.x:.0f}, {point.y:.0f}" for point in face.landmarks),
-        )
-        for face in faces
-    ]
-    console.print(table(columns, rows, right=columns))
+def _describe(names: Sequence[str], arrays: Sequence[np.ndarray], top: int | None, folder: Path | None) -> list[Output]:
+    """Figures about the outputs, which are also written into a folder if one is given."""
+    files = [None] * len(names) if folder is None else write_arrays(folder, names, arrays)
+    return [describe_output(name, array, top, file) for name, array, file in zip(names, arrays, files, strict=True)]
 
 
 def _show_inputs(console: Console, feeds: Iterable[Feed]) -> None:
