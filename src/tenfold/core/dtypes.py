@@ -25,7 +25,7 @@ NUMPY_DTYPES: Final[dict[str, np.dtype[np.generic]]] = {
     "float64": np.dtype(np.float64),
 }
 
-_FROM_NUMPY: Final[dict[np.dtype[np.generic], DType]] = {v: k for k, v in NUMPY_DTYPES.items()}
+DTYPE_OF_NUMPY: Final[dict[np.dtype[np.generic], DType]] = {v: k for k, v in NUMPY_DTYPES.items()}
 
 _RANK: Final = {"bool": 0, "int32": 1, "float32": 2, "float64": 3, "complex64": 4}
 
@@ -44,7 +44,7 @@ def numpy_dtype(dtype: DType) -> np.dtype[np.generic]:
 
 def dtype_of_array(array: np.ndarray) -> DType:
     """The dtype whose storage type is exactly that of `array`."""
-    return _FROM_NUMPY[array.dtype]
+    return DTYPE_OF_NUMPY[array.dtype]
 
 
 def bytes_per_element(dtype: DType) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
 from tenfold.backends.cpu.plans import TAKE_EPILOGUES, CpuPlan
-from tenfold.core.dtypes import DType, dtype_of_array
+from tenfold.core.dtypes import DTYPE_OF_NUMPY, DType
 from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
 from tenfold.core.kernel import defined_kernels
 from tenfold.core.storage import Shape, Storage
@@ -39,7 +39,8 @@ class CpuBackend(Backend):
             array = np.asarray(array)
         elif not array.flags.c_contiguous:
             array = np.ascontiguousarray(array)
-        return Storage(self, array, array.shape, dtype_of_array(array), _num_bytes(array))
+        dtype = DTYPE_OF_NUMPY[array.dtype]
+        return Storage(self, array, array.shape, dtype, array.nbytes if dtype != "string" else _num_bytes(array))
 
     def read_sync(self, storage: Storage) -> np.ndarray:
         values: np.ndarray = storage.data

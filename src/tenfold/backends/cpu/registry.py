@@ -101,9 +101,16 @@ def _render_elementwise(kernel: Kernel) -> KernelFunction | None:
 
 
 def _render_any(kernel: Kernel) -> KernelFunction:
+    by_dtypes: dict[Any, ArrayFunction] = {}
+
     @quiet
     def run(inputs: Sequence[Any], attributes: Attributes, backend: Any) -> TensorInfo:
-        function = elementwise_function(kernel, tuple([x.dtype for x in inputs]), attributes)
+        dtypes = tuple([x.dtype for x in inputs])
+        function = None if attributes else by_dtypes.get(dtypes)
+        if function is None:
+            function = elementwise_function(kernel, dtypes, attributes)
+            if not attributes:
+                by_dtypes[dtypes] = function
         storage = backend.adopt(function(*map(array_of, inputs)))
         return TensorInfo(storage, storage.shape, storage.dtype)
 
