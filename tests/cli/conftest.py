@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import tenfold as tf
+from tenfold.cli import terminal
 from tenfold.cli.app import app
 from tenfold.models.io import encode_weights
 
@@ -19,7 +20,8 @@ Tenfold = Callable[..., Result]
 
 @pytest.fixture
 def tenfold(monkeypatch: pytest.MonkeyPatch) -> Tenfold:
-    """Runs the command in this process."""
+    """Runs the command in this process; on however busy a machine, it reports no progress."""
+    monkeypatch.setattr(terminal, "PATIENCE_SECONDS", 600)
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.delenv("TENFOLD_FLAGS", raising=False)
     monkeypatch.setenv("TERM", "dumb")

