@@ -79,6 +79,16 @@ def test_a_probe_keeps_a_backend_from_automatic_choice(backends: None) -> None:
     assert tf.get_backend() == "high"
 
 
+def test_a_probe_that_fails_counts_as_not_available(backends: None) -> None:
+    def probe() -> tf.Availability:
+        raise OSError("no driver")
+
+    tf.register_backend("low", ListBackend, 1)
+    tf.register_backend("high", ListBackend, 5, probe=probe)
+    with pytest.warns(UserWarning, match="The probe of the backend 'high' failed: no driver"):
+        assert tf.get_backend() == "low"
+
+
 def test_bkd_05_falls_back_with_a_warning(backends: None) -> None:
     tf.register_backend("low", ListBackend, 1)
     tf.register_backend("high", failing, 5)

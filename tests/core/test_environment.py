@@ -110,6 +110,21 @@ def test_flags_by_environment_variable() -> None:
     assert run.stdout.strip() == "True"
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"), [("DEBUG:true", "Debugging mode is ON"), ("DEBUG", "TENFOLD_FLAGS is ignored")]
+)
+def test_flags_that_speak_when_imported(flags: str, says: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", "import tenfold as tf; print(tf.ENV.get('DEBUG'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"TENFOLD_FLAGS": flags, "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert run.stdout.strip() == str(flags == "DEBUG:true")
+    assert says in run.stderr
+
+
 def test_env_08_consistency_follows_debug(flags: tf.Environment) -> None:
     flags.reset()
     assert flags.get("TENSORLIKE_CHECK_SHAPE_CONSISTENCY") is False

@@ -221,8 +221,7 @@ class Backends:
     # -- inside -------------------------------------------------------------------------------------------
 
     def _ranked(self) -> list[BackendEntry]:
-        usable = [e for e in self.entries.values() if e.probe is None or e.probe().available]
-        return sorted(usable, key=lambda entry: -entry.priority)
+        return sorted(filter(_is_available, self.entries.values()), key=lambda entry: -entry.priority)
 
     def _adopt(self, name: str, instance: Backend) -> Backend:
         instance.name = name
@@ -241,6 +240,16 @@ class Backends:
     def _names(self) -> str:
         names = ", ".join(entry.name for entry in sorted(self.entries.values(), key=lambda e: -e.priority))
         return f"Registered are: {names}." if names else "None is registered."
+
+
+def _is_available(entry: BackendEntry) -> bool:
+    if entry.probe is None:
+        return True
+    try:
+        return entry.probe().available
+    except Exception as error:
+        warnings.warn(f"The probe of the backend {entry.name!r} failed: {error}", stacklevel=4)
+        return False
 
 
 def _warn_failure(name: str, error: Exception) -> None:

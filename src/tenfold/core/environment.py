@@ -195,7 +195,11 @@ class Environment:
         return f" Did you mean {close[0]}?" if close else " `env().registered` lists the names."
 
     def _read_overrides(self) -> None:
-        self._overrides = parse_flags(os.environ.get(OVERRIDE_VARIABLE, ""))
+        try:
+            self._overrides = parse_flags(os.environ.get(OVERRIDE_VARIABLE, ""))
+        except ValueError as error:
+            warnings.warn(f"{OVERRIDE_VARIABLE} is ignored: {error}", stacklevel=2)
+            self._overrides = {}
 
 
 def parse_flags(text: str) -> dict[str, FlagValue]:
@@ -242,13 +246,6 @@ def env() -> Environment:
     """
     return ENV
 
-
-ENV.register_flag("DEBUG", lambda: False, lambda on: _announce_debug_mode() if on else None)
-ENV.register_flag("PROD", lambda: False)
-ENV.register_flag("IS_TEST", lambda: False)
-ENV.register_flag("DEPRECATION_WARNINGS_ENABLED", lambda: True)
-ENV.register_flag("TENSORLIKE_CHECK_SHAPE_CONSISTENCY", lambda: ENV.get("DEBUG"))
-ENV.register_flag("CHECK_COMPUTATION_FOR_ERRORS", lambda: ENV.get("DEBUG"))
 
 _FOLLOW_DEBUG = ("TENSORLIKE_CHECK_SHAPE_CONSISTENCY", "CHECK_COMPUTATION_FOR_ERRORS")
 
@@ -315,3 +312,12 @@ def deprecation_warn(message: str) -> None:
             DeprecationWarning,
             stacklevel=3,
         )
+
+
+# Last, since a flag that is given from outside calls its hook here.
+ENV.register_flag("DEBUG", lambda: False, lambda on: _announce_debug_mode() if on else None)
+ENV.register_flag("PROD", lambda: False)
+ENV.register_flag("IS_TEST", lambda: False)
+ENV.register_flag("DEPRECATION_WARNINGS_ENABLED", lambda: True)
+ENV.register_flag("TENSORLIKE_CHECK_SHAPE_CONSISTENCY", lambda: ENV.get("DEBUG"))
+ENV.register_flag("CHECK_COMPUTATION_FOR_ERRORS", lambda: ENV.get("DEBUG"))
