@@ -16,8 +16,11 @@ from tests.conformance.vectors import BufferValue, TensorValue
 
 _Recorded = TensorValue | BufferValue
 
-DEFAULT_TOLERANCE = 1e-4
-"""The cpu backend's bound where the recorded test set none of its own."""
+BOUNDS = {"cpu": 1e-4}
+"""A backend's bound where the recorded test set none of its own."""
+
+OTHER_BOUND = 1e-3
+"""The bound of float32 backends that stand in no row above."""
 
 EXACT_TOLERANCE = 1e-6
 """For results that were compared for equality: a few units in the last place, where libraries differ."""
@@ -25,9 +28,9 @@ EXACT_TOLERANCE = 1e-6
 _SMALLEST_SCALE = 1e-3
 
 
-def tolerance_of(recorded: float | None) -> float:
-    """The bound for a case whose `tol` is `recorded`."""
-    return DEFAULT_TOLERANCE if recorded is None else max(recorded, EXACT_TOLERANCE)
+def tolerance_of(recorded: float | None, backend: str = "cpu") -> float:
+    """The bound on a backend for a case whose `tol` is `recorded`."""
+    return BOUNDS.get(backend, OTHER_BOUND) if recorded is None else max(recorded, EXACT_TOLERANCE)
 
 
 def assert_agrees(got: Any, want: Any, tolerance: float, where: str = "the result") -> None:

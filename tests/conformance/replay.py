@@ -1,4 +1,4 @@
-"""Calls Tenfold with recorded arguments.
+"""Calls Tenfold with recorded arguments, one way for each kind of case.
 
 A recorded op bears TensorFlow.js's name and takes its arguments by position; here both become Python's:
 `image.cropAndResize` is `tf.image.crop_and_resize`, a dictionary of options becomes keyword arguments, an
@@ -12,11 +12,12 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import tenfold as tf
+from tests.conformance.library import LIBRARY
 from tests.conformance.vectors import (
     UNDEFINED,
     BufferValue,
@@ -45,45 +46,74 @@ def public_op(name: str) -> Callable[..., Any] | None:
     return found if callable(found) else None
 
 
-def is_replayable(case: Case) -> bool:
-    """Whether the case can be called here: its functions exist, and it needs no state of its own."""
+def obstacle(case: Case) -> str | None:
+    """Why the case says nothing about Tenfold, or None if it can be replayed."""
+    if case.kind not in _KINDS:
+        return f"{case.kind} cases are not replayed"
     if not case.standalone:
-        return False
+        return "needs a state that was not recorded"
+    if case.op.startswith("_internal."):
+        return "internal to TensorFlow.js"
+    if case.kind == "util" and case.op not in LIBRARY:
+        return "a helper without a counterpart"
+    if case.kind == "grad" and case.fields["y"] is None:
+        return "differentiates what is no program of public ops"
+    if _lacks_values([case.args, case.fields.get("inputs"), case.fields.get("dy")]):
+        return "the values of an argument were not recorded"
+    return None
+
+
+def missing_functions(case: Case) -> list[str]:
+    """The public functions that the case calls and Tenfold does not have, in TensorFlow.js's spelling."""
+    names: list[str] = []
     if case.kind == "op":
-        return public_op(case.op) is not None
-    if case.kind == "grad":
-        # Without a `y` the differentiated function was not a program of public ops.
-        exists = all(public_op(step.op) is not None for step in case.fields["program"])
-        return exists and case.fields["y"] is not None and public_op(case.fields["api"]) is not None
-    return False
+        names = [case.op]
+    elif case.kind == "grad":
+        names = [case.fields["api"], *(step.op for step in case.fields["program"])]
+    elif case.kind == "optimizer":
+        names = [_optimizer_name(case)]
+    return sorted({name for name in names if public_op(name) is None})
 
 
 def replay(case: Case) -> Any:
     """What the call gives now, in the form of `expected`."""
-    return _recorded(_call(case.op, case.args) if case.kind == "op" else _differentiate(case))
+    return recorded(_KINDS[case.kind].replay(case))
 
 
 def expected(case: Case) -> Any:
-    """What the case recorded: of an op its result, of a gradient the value and the gradients."""
-    if case.kind == "op":
-        return _spelled(case.out)
-    return {"value": case.fields["value"], "grads": case.fields["grads"]}
+    """What the case recorded, in Python's spelling."""
+    return _KINDS[case.kind].expected(case)
+
+
+def _lacks_values(value: Any) -> bool:
+    if isinstance(value, TensorValue):
+        return value.data is None
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return isinstance(value, list | tuple) and any(map(_lacks_values, value))
+
+
+# --- op ----------------------------------------------------------------------------------------------------
 
 
 def _call(name: str, args: Sequence[Any]) -> Any:
     function = public_op(name)
-    assert function is not None
+    assert function is not None, f"there is no public function {name}"
+    return _call_function(function, args)
+
+
+def _call_function(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     keywords: dict[str, Any] = {}
     if args and isinstance(args[-1], dict) and args[-1]:
         *args, options = args
-        keywords = {snake_case(key): _argument(value) for key, value in options.items()}
+        keywords = {snake_case(key): argument(value) for key, value in options.items()}
     first = next((i for i, arg in enumerate(args) if arg is UNDEFINED), len(args))
     names = list(inspect.signature(function).parameters)[first:]
     for name, value in zip(names, args[first:], strict=False):
         if value is not UNDEFINED:
-            keywords[name] = _argument(value)
+            keywords[name] = argument(value)
     args = args[:first]
-    result = function(*(_argument(arg) for arg in args), **keywords)
+    result = function(*(argument(arg) for arg in args), **keywords)
     return asyncio.run(_delivered(result)) if inspect.isawaitable(result) else result
 
 
@@ -91,10 +121,9 @@ async def _delivered(result: Any) -> Any:
     return await result
 
 
-def _argument(value: Any) -> Any:
+def argument(value: Any) -> Any:
     """A recorded value as Tenfold takes it."""
     if isinstance(value, TensorValue):
-        assert value.data is not None, "the recording kept no values of this argument"
         tensor = tf.tensor(value.data, value.shape, value.dtype)
         if value.variable is None:
             return tensor
@@ -102,16 +131,19 @@ def _argument(value: Any) -> Any:
     if isinstance(value, PixelsValue):
         return value.data.reshape(value.height, value.width, 4)
     if isinstance(value, list):
-        return [_argument(element) for element in value]
+        return [argument(element) for element in value]
     if isinstance(value, dict):
-        return {snake_case(key): _argument(element) for key, element in value.items()}
+        return {snake_case(key): argument(element) for key, element in value.items()}
     return value
+
+
+# --- grad --------------------------------------------------------------------------------------------------
 
 
 def _differentiate(case: Case) -> Any:
     """Run the program forwards for its value, and again under the recorded gradient function."""
-    inputs = [_argument(value) for value in case.fields["inputs"]]
-    dy = _argument(case.fields["dy"])
+    inputs = [argument(value) for value in case.fields["inputs"]]
+    dy = argument(case.fields["dy"])
 
     def forward(*xs: Any) -> Any:
         return _run_program(case.fields["program"], case.fields["y"], xs)
@@ -157,18 +189,83 @@ def _field(record: Any, name: str) -> Any:
     return record[name] if isinstance(record, Mapping) else getattr(record, name)
 
 
-def _recorded(value: Any) -> Any:
+# --- optimizer, method, util -------------------------------------------------------------------------------
+
+
+def _optimizer_name(case: Case) -> str:
+    return f"train.{case.op.lower()}"
+
+
+def _optimize(case: Case) -> list[dict[str, Any]]:
+    """The variables after each step of one optimizer, each step from the recorded values before it."""
+    config = {snake_case(name): value for name, value in case.fields["config"].items()}
+    make_optimizer = public_op(_optimizer_name(case))
+    assert make_optimizer is not None
+    optimizer = make_optimizer(**config)
+    variables: dict[str, tf.Variable] = {}
+    after = []
+    for step in case.fields["steps"]:
+        for name, value in step["before"].items():
+            if name in variables:
+                variables[name].assign(tf.tensor(value.data, value.shape, value.dtype))
+            else:
+                variables[name] = argument(value)
+        optimizer.apply_gradients({name: argument(value) for name, value in step["grads"].items()})
+        after.append({name: recorded(variables[name]) for name in step["after"]})
+    optimizer.dispose()
+    return after
+
+
+def _call_method(case: Case) -> Any:
+    tensor, *args = case.args
+    name = case.op.removeprefix("Tensor.")
+    return getattr(argument(tensor), snake_case(name))(*map(argument, args))
+
+
+def _call_library(case: Case) -> Any:
+    function, takes_tensors = LIBRARY[case.op]
+    args = [argument(value) if takes_tensors else value for value in case.args]
+    return function(*args)
+
+
+def _without_padding(out: Any) -> Any:
+    """What was recorded of windows but for `LIBRARY`'s difference."""
+    if not isinstance(out, dict) or "pad_info" not in out:
+        return out
+    return {name: value for name, value in out.items() if name not in ("pad_info", "filter_shape")}
+
+
+class _Kind(NamedTuple):
+    """How cases of one kind are replayed and what they recorded."""
+
+    replay: Callable[[Case], Any]
+    expected: Callable[[Case], Any]
+
+
+_KINDS: dict[str, _Kind] = {
+    "op": _Kind(lambda case: _call(case.op, case.args), lambda case: spelled(case.out)),
+    "grad": _Kind(_differentiate, lambda case: {"value": case.fields["value"], "grads": case.fields["grads"]}),
+    "optimizer": _Kind(_optimize, lambda case: [step["after"] for step in case.fields["steps"]]),
+    "method": _Kind(_call_method, lambda case: case.out),
+    "util": _Kind(_call_library, lambda case: _without_padding(spelled(case.out))),
+}
+
+
+# --- results -----------------------------------------------------------------------------------------------
+
+
+def recorded(value: Any) -> Any:
     """A result of Tenfold in the form of a recorded one; records with named fields become mappings."""
     if isinstance(value, tf.Tensor):
         return TensorValue(value.shape, value.dtype, _values(value))
     if isinstance(value, tf.TensorBuffer):
         return BufferValue(tuple(value.shape), value.dtype, np.asarray(value.values).reshape(value.shape))
     if isinstance(value, Mapping):
-        return {key: _recorded(element) for key, element in value.items()}
+        return {key: recorded(element) for key, element in value.items()}
     if hasattr(value, "_fields"):
-        return {key: _recorded(element) for key, element in zip(value._fields, value, strict=True)}
+        return {key: recorded(element) for key, element in zip(value._fields, value, strict=True)}
     if isinstance(value, list | tuple):
-        return [_recorded(element) for element in value]
+        return [recorded(element) for element in value]
     return value
 
 
@@ -180,7 +277,7 @@ def _values(tensor: tf.Tensor) -> np.ndarray:
     return encoded.reshape(tensor.shape)
 
 
-def _spelled(value: Any) -> Any:
+def spelled(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {snake_case(key): _spelled(element) for key, element in value.items()}
-    return [_spelled(element) for element in value] if isinstance(value, list) else value
+        return {snake_case(key): spelled(element) for key, element in value.items()}
+    return [spelled(element) for element in value] if isinstance(value, list) else value

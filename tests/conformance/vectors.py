@@ -151,17 +151,34 @@ class Case:
 _COMMON = {attribute.name for attribute in dataclasses.fields(Case)} | {"async", "verified"}
 
 
+def recordings(folder: Path) -> list[Path]:
+    """The files of recorded cases in `folder`, by name."""
+    return sorted([*folder.glob("*.jsonl.gz"), *folder.glob("*.jsonl")])
+
+
+def cases_of(path: Path) -> Iterator[tuple[int, Case | Exception]]:
+    """The cases of a file with their line numbers; where a line is none, the error of reading it."""
+    stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, decode_case(json.loads(line), stem)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                yield number, error
+
+
 def cases(folder: Path, *, kind: str | None = None, op: str | None = None, file: str = "*") -> Iterator[Case]:
     """The cases of `folder` of one kind and op (`None`: all), from the files whose stem matches `file`."""
-    for path in sorted(folder.glob("*.jsonl.gz")):
-        stem = path.name.removesuffix(".jsonl.gz")
-        if not fnmatch(stem, file):
+    for path in recordings(folder):
+        if not fnmatch(path.name, f"{file}.jsonl*"):
             continue
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                record = json.loads(line)
-                if kind in (None, record["kind"]) and op in (None, record["op"]):
-                    yield decode_case(record, stem)
+        for number, case in cases_of(path):
+            if isinstance(case, Exception):
+                raise ValueError(f"{path}, line {number} is no recorded case") from case
+            if kind in (None, case.kind) and op in (None, case.op):
+                yield case
 
 
 def decode_case(record: Mapping[str, Any], recording: str = "") -> Case:
