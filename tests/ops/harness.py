@@ -179,6 +179,20 @@ def check_gradients(sample: Sample, step: float = 1e-6, tolerance: float = 1e-5)
         assert error <= tolerance, f"input {number}: error {error}; got {found[number].numpy()}, expected {expected}"
 
 
+def run_gradients(sample: Sample) -> None:
+    """Run the op and its gradients for every float argument, on float32, for those who watch the kernels."""
+    places = [i for i, a in enumerate(sample.args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+
+    def run(*tensors: tf.Tensor) -> tf.Tensor:
+        args = [_convert(a, tf.tensor) for a in sample.args]
+        for place, tensor in zip(places, tensors, strict=True):
+            args[place] = tensor
+        result = find_op(sample.op)(*args, **{name: _convert(a, tf.tensor) for name, a in sample.kwargs.items()})
+        return result[0] if isinstance(result, (list, tuple)) else result
+
+    tf.grads(run)([tf.tensor(sample.args[i]) for i in places])
+
+
 def double(array: np.ndarray) -> tf.Tensor:
     """A float64 tensor, which exists in tests only."""
     return tf.tensor(np.asarray(array, np.float64), dtype="float64")

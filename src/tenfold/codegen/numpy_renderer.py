@@ -78,6 +78,15 @@ def render(definition: Definition, dtypes: Sequence[str], attributes: Mapping[st
     return _Renderer(len(dtypes)).function(expr)
 
 
+def apply(expr: Expr, operands: Sequence[np.ndarray]) -> np.ndarray:
+    """The value of one call or cast for given values of its arguments."""
+    if expr.function == "cast":
+        return _cast(operands[0], expr.dtype)
+    if _is_special(expr) or expr.function in _ALWAYS_SPECIAL:
+        return np.asarray(_SPECIAL[_special_name(expr)](*operands))
+    return np.asarray(_UFUNCS[expr.function](*operands))
+
+
 def _single_ufunc(expr: Expr, inputs: int) -> ArrayFunction | None:
     """The ufunc itself, where the expression is no more than its call on the inputs in order."""
     in_order = [a.function == "load" and a.value == i for i, a in enumerate(expr.arguments)]

@@ -1,0 +1,480 @@
+"""Loop expressions: what one output element of any kernel is, in terms of index variables.
+
+A definition takes the kernel's inputs as `Array`s and its attributes, and returns what `compute` makes:
+
+    def transpose(x, *, perm):
+        inverse = sorted(range(x.rank), key=lambda axis: perm[axis])
+        return compute([x.shape[axis] for axis in perm], lambda *i: x[[i[a] for a in inverse]])
+
+    def row_sums(x):
+        return compute(x.shape[:-1], lambda *i: sum_over([x.shape[-1]], lambda k: x[*i, k]))
+
+* `compute(shape, body)` is one *stage*: `body` gets an int32 expression for each axis and gives the element. A stage may
+  read the results of earlier ones, as a softmax does.
+* `x[...]` loads one element. An index beyond the array is legal where a `select` throws the value away, and for indices
+  that come from data: it is clamped to the array.
+* Reductions run over ranges of constant length. Sums are in the dtype of the body.
+
+Index arithmetic is simplified as it is built: ranges are known, so that `i // 4` of an index below 4 is 0. A renderer
+sees scalar expressions, loads, reductions and stages, nothing else. Like `expr`, this module knows nothing of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from tenfold.codegen.expr import Expr, Operand, call, constant
+
+REDUCTIONS: Final = ("sum", "prod", "min", "max", "any", "all", "arg_min", "arg_max")
+
+
+class Index(NamedTuple):
+    """An index variable: it runs from 0 to `length` - 1.
+
+    Attributes:
+        number: its own among all variables of a definition.
+        length: how many values it takes.
+    """
+
+    number: int
+    length: int
+
+
+class Reduction(NamedTuple):
+    """What a `reduce` node does.
+
+    Attributes:
+        kind: one of `REDUCTIONS`.
+        ranges: the variables that it runs over; for `arg_min` and `arg_max` one, whose first best value is the result.
+    """
+
+    kind: str
+    ranges: tuple[Index, ...]
+
+
+class Stage(NamedTuple):
+    """One loop nest: each element of an array from an expression of its indices.
+
+    Attributes:
+        axes: an index variable for each axis.
+        body: the element.
+    """
+
+    axes: tuple[Index, ...]
+    body: Expr
+
+
+class Array:
+    """An input of a kernel, or what a stage computes.
+
+    Attributes:
+        shape: lengths of the axes.
+        dtype: dtype of the elements.
+        number: which input it is; None for the result of a stage.
+        stage: how it is computed; None for an input.
+    """
+
+    __slots__ = ("dtype", "number", "shape", "stage")
+
+    def __init__(self, shape: Sequence[int], dtype: str, number: int | None = None, stage: Stage | None = None) -> None:
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self.number = number
+        self.stage = stage
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    def __getitem__(self, indices: Any) -> Expr:
+        """The element at the given indices, one for each axis: index expressions or ints."""
+        given = list(indices) if isinstance(indices, (list, tuple)) else [indices]
+        if len(given) != self.rank:
+            raise ValueError(f"An array of shape {list(self.shape)} needs {self.rank} indices, got {len(given)}.")
+        at = tuple(_as_index(i) for i in given)
+        return Expr("element", at, self.dtype, self)
+
+    def at_flat(self, position: Operand) -> Expr:
+        """The element at a position in row-major order."""
+        return self[unflatten(position, self.shape)]
+
+    def __repr__(self) -> str:
+        kind = "stage" if self.stage is not None else f"input {self.number}"
+        return f"<Array {self.dtype}{list(self.shape)}, {kind}>"
+
+
+class _Numbers:
+    """Hands out numbers for index variables, so that no two of a definition share one."""
+
+    def __init__(self) -> None:
+        self.next = 0
+
+    def take(self) -> int:
+        self.next += 1
+        return self.next
+
+
+_numbers = _Numbers()
+
+
+def _fresh(length: int) -> tuple[Index, Expr]:
+    index = Index(_numbers.take(), int(length))
+    return index, (Expr("index", (), "int32", index) if length != 1 else constant(0, "int32"))
+
+
+def compute(shape: Sequence[int], body: Callable[..., Operand], dtype: str | None = None) -> Array:
+    """An array whose elements are given by `body`, a function of one index for each axis.
+
+    Args:
+        shape: lengths of the axes.
+        body: from int32 expressions to the element.
+        dtype: needed where `body` gives a plain number.
+    """
+    pairs = [_fresh(length) for length in shape]
+    element = body(*(expression for _, expression in pairs))
+    if not isinstance(element, Expr):
+        if dtype is None:
+            raise TypeError("compute needs a dtype where the body gives a plain number.")
+        element = constant(element, dtype)
+    return Array(shape, element.dtype, stage=Stage(tuple(index for index, _ in pairs), element))
+
+
+def reduce(kind: str, lengths: Sequence[int], body: Callable[..., Operand], dtype: str | None = None) -> Expr:
+    """Combine the values of `body` over ranges; see `REDUCTIONS`.
+
+    Over an empty range: 0 for sum, 1 for prod, false for any, true for all, the infinities (or extreme integers) for
+    min and max, 0 for arg_min and arg_max.
+    """
+    if kind not in REDUCTIONS:
+        raise ValueError(f"There is no reduction {kind!r}; use one of {', '.join(REDUCTIONS)}.")
+    if kind.startswith("arg") and len(lengths) != 1:
+        raise ValueError(f"{kind} runs over one range, not {len(lengths)}.")
+    pairs = [_fresh(length) for length in lengths]
+    element = body(*(expression for _, expression in pairs))
+    if not isinstance(element, Expr):
+        if dtype is None:
+            raise TypeError(f"{kind} needs a dtype where the body gives a plain number.")
+        element = constant(element, dtype)
+    result = "int32" if kind.startswith("arg") else "bool" if kind in ("any", "all") else element.dtype
+    return Expr("reduce", (element,), result, Reduction(kind, tuple(index for index, _ in pairs)))
+
+
+def sum_over(lengths: Sequence[int], body: Callable[..., Operand], dtype: str | None = None) -> Expr:
+    """The sum of the body over ranges."""
+    return reduce("sum", lengths, body, dtype)
+
+
+# --- index arithmetic ----------------------------------------------------------------------------------------
+
+
+class Bounds(NamedTuple):
+    """The least and the greatest value that an int32 expression can take; None where that is not known."""
+
+    low: int | None
+    high: int | None
+
+
+def bounds(expr: Expr) -> Bounds:
+    """What is known of the values of an int32 expression."""
+    if expr.function == "constant":
+        return Bounds(int(expr.value), int(expr.value))
+    if expr.function == "index":
+        return Bounds(0, expr.value.length - 1)
+    rule = _BOUND_RULES.get(expr.function)
+    if rule is None or any(argument.dtype != "int32" for argument in expr.arguments[-2:]):
+        return Bounds(None, None)
+    return rule(*(bounds(argument) for argument in expr.arguments[-2:]))
+
+
+def _add_bounds(a: Bounds, b: Bounds) -> Bounds:
+    return Bounds(_both(a.low, b.low, int.__add__), _both(a.high, b.high, int.__add__))
+
+
+def _subtract_bounds(a: Bounds, b: Bounds) -> Bounds:
+    return Bounds(_both(a.low, b.high, int.__sub__), _both(a.high, b.low, int.__sub__))
+
+
+def _multiply_bounds(a: Bounds, b: Bounds) -> Bounds:
+    if None in a or None in b:
+        return Bounds(None, None)
+    products = [x * y for x in a for y in b if x is not None and y is not None]
+    return Bounds(min(products), max(products))
+
+
+def _floor_divide_bounds(a: Bounds, b: Bounds) -> Bounds:
+    if b.low is None or b.low != b.high or b.low <= 0:
+        return Bounds(None, None)
+    return Bounds(None if a.low is None else a.low // b.low, None if a.high is None else a.high // b.low)
+
+
+def _remainder_bounds(a: Bounds, b: Bounds) -> Bounds:
+    return Bounds(None, None) if b.low is None or b.low <= 0 or b.high is None else Bounds(0, b.high - 1)
+
+
+def _either_bounds(a: Bounds, b: Bounds) -> Bounds:
+    return Bounds(_both(a.low, b.low, min), _both(a.high, b.high, max))
+
+
+def _maximum_bounds(a: Bounds, b: Bounds) -> Bounds:
+    lows = [low for low in (a.low, b.low) if low is not None]
+    return Bounds(max(lows, default=None), _both(a.high, b.high, max))
+
+
+def _minimum_bounds(a: Bounds, b: Bounds) -> Bounds:
+    highs = [high for high in (a.high, b.high) if high is not None]
+    return Bounds(_both(a.low, b.low, min), min(highs, default=None))
+
+
+def _both(a: int | None, b: int | None, combine: Callable[[int, int], int]) -> int | None:
+    return None if a is None or b is None else combine(a, b)
+
+
+_BOUND_RULES: Final[dict[str, Callable[[Bounds, Bounds], Bounds]]] = {
+    "add": _add_bounds,
+    "subtract": _subtract_bounds,
+    "multiply": _multiply_bounds,
+    "floor_divide": _floor_divide_bounds,
+    "remainder": _remainder_bounds,
+    "select": _either_bounds,
+    "maximum": _maximum_bounds,
+    "minimum": _minimum_bounds,
+}
+
+
+def _as_index(value: Operand) -> Expr:
+    if not isinstance(value, Expr):
+        return constant(int(value), "int32")
+    if value.dtype != "int32":
+        raise TypeError(f"An index is an int32 expression, not one of {value.dtype}.")
+    return simplify(value)
+
+
+def simplify(expr: Expr) -> Expr:
+    """An int32 expression with its arithmetic folded, by what is known of the ranges."""
+    if expr.dtype != "int32" or not expr.arguments or expr.function not in _SIMPLIFIERS:
+        return expr
+    a, b = (simplify(argument) for argument in expr.arguments)
+    if a.function == b.function == "constant":
+        return constant(_fold(expr.function, int(a.value), int(b.value)), "int32")
+    return _SIMPLIFIERS[expr.function](a, b)
+
+
+def _fold(function: str, a: int, b: int) -> int:
+    if function in ("floor_divide", "remainder") and b == 0:
+        return 0
+    return _FOLDS[function](a, b)
+
+
+_FOLDS: Final[dict[str, Callable[[int, int], int]]] = {
+    "add": int.__add__,
+    "subtract": int.__sub__,
+    "multiply": int.__mul__,
+    "floor_divide": int.__floordiv__,
+    "remainder": int.__mod__,
+    "maximum": max,
+    "minimum": min,
+}
+
+
+def _is(expr: Expr, value: int) -> bool:
+    return expr.function == "constant" and expr.value == value
+
+
+def _simple_add(a: Expr, b: Expr) -> Expr:
+    if _is(a, 0):
+        return b
+    if _is(b, 0):
+        return a
+    if b.function == "constant" and a.function == "add" and a.arguments[1].function == "constant":
+        return _simple_add(a.arguments[0], constant(int(a.arguments[1].value) + int(b.value), "int32"))
+    return call("add", b, a) if a.function == "constant" else call("add", a, b)
+
+
+def _simple_subtract(a: Expr, b: Expr) -> Expr:
+    return _simple_add(a, constant(-int(b.value), "int32")) if b.function == "constant" else call("subtract", a, b)
+
+
+def _simple_multiply(a: Expr, b: Expr) -> Expr:
+    if a.function == "constant":
+        a, b = b, a
+    if _is(b, 0):
+        return b
+    if _is(b, 1):
+        return a
+    if b.function == "constant" and a.function == "multiply" and a.arguments[1].function == "constant":
+        return _simple_multiply(a.arguments[0], constant(int(a.arguments[1].value) * int(b.value), "int32"))
+    return call("multiply", a, b)
+
+
+def _simple_floor_divide(a: Expr, b: Expr) -> Expr:
+    if _is(b, 1):
+        return a
+    if b.function == "constant" and b.value > 0:
+        divisor, (low, high) = int(b.value), bounds(a)
+        if low is not None and high is not None and low // divisor == high // divisor:
+            return constant(low // divisor, "int32")
+        multiple, rest = _split_multiple(a, divisor)
+        if multiple is not None:
+            return simplify(_simple_add(multiple, _simple_floor_divide(rest, b)))
+    return call("floor_divide", a, b)
+
+
+def _simple_remainder(a: Expr, b: Expr) -> Expr:
+    if _is(b, 1):
+        return constant(0, "int32")
+    if b.function == "constant" and b.value > 0:
+        divisor, (low, high) = int(b.value), bounds(a)
+        if low is not None and high is not None and low >= 0 and high < divisor:
+            return a
+        multiple, rest = _split_multiple(a, divisor)
+        if multiple is not None:
+            return _simple_remainder(rest, b)
+    return call("remainder", a, b)
+
+
+def _split_multiple(a: Expr, divisor: int) -> tuple[Expr | None, Expr]:
+    """`a` as divisor * multiple + rest, where a term of the sum is seen to be a multiple; else (None, a)."""
+    quotient = _exact_quotient(a, divisor)
+    if quotient is not None:
+        return quotient, constant(0, "int32")
+    if a.function == "add":
+        for term, other in (a.arguments, a.arguments[::-1]):
+            quotient = _exact_quotient(term, divisor)
+            if quotient is not None:
+                return quotient, other
+    return None, a
+
+
+def _exact_quotient(term: Expr, divisor: int) -> Expr | None:
+    if term.function == "constant" and term.value % divisor == 0:
+        return constant(int(term.value) // divisor, "int32")
+    if term.function == "multiply" and term.arguments[1].function == "constant":
+        factor = int(term.arguments[1].value)
+        if factor % divisor == 0:
+            return _simple_multiply(term.arguments[0], constant(factor // divisor, "int32"))
+    return None
+
+
+def _simple_maximum(a: Expr, b: Expr) -> Expr:
+    return _ordered(a, b, call("maximum", a, b), greater=True)
+
+
+def _simple_minimum(a: Expr, b: Expr) -> Expr:
+    return _ordered(a, b, call("minimum", a, b), greater=False)
+
+
+def _ordered(a: Expr, b: Expr, otherwise: Expr, greater: bool) -> Expr:
+    (low_a, high_a), (low_b, high_b) = bounds(a), bounds(b)
+    if low_a is not None and high_b is not None and low_a >= high_b:
+        return a if greater else b
+    if low_b is not None and high_a is not None and low_b >= high_a:
+        return b if greater else a
+    return otherwise
+
+
+_SIMPLIFIERS: Final[dict[str, Callable[[Expr, Expr], Expr]]] = {
+    "add": _simple_add,
+    "subtract": _simple_subtract,
+    "multiply": _simple_multiply,
+    "floor_divide": _simple_floor_divide,
+    "remainder": _simple_remainder,
+    "maximum": _simple_maximum,
+    "minimum": _simple_minimum,
+}
+
+
+def quotient(a: Operand, b: int) -> Expr:
+    """`a // b`, floored, simplified."""
+    return simplify(call("floor_divide", _as_index(a), b))
+
+
+def modulo(a: Operand, b: int) -> Expr:
+    """`a % b`, with the sign of `b`, simplified."""
+    return simplify(call("remainder", _as_index(a), b))
+
+
+def flatten(indices: Sequence[Operand], shape: Sequence[int]) -> Expr:
+    """The position in row-major order of the element at `indices`."""
+    position: Expr = constant(0, "int32")
+    for index, length in zip(indices, shape, strict=True):
+        position = simplify(position * length + _as_index(index))
+    return position
+
+
+def unflatten(position: Operand, shape: Sequence[int]) -> list[Expr]:
+    """The indices of the element at a position in row-major order."""
+    rest, indices = _as_index(position), []
+    for length in reversed(shape[1:]):
+        indices.append(modulo(rest, max(length, 1)))
+        rest = quotient(rest, max(length, 1))
+    return [rest, *reversed(indices)] if shape else []
+
+
+def in_range(index: Operand, length: int) -> Expr:
+    """Whether an index lies in an axis of the given length; constant where that is known."""
+    expr = _as_index(index)
+    low, high = bounds(expr)
+    if low is not None and high is not None:
+        if low >= 0 and high < length:
+            return constant(True, "bool")
+        if high < 0 or low >= length:
+            return constant(False, "bool")
+    return both(expr >= 0, expr < length)
+
+
+def both(a: Expr, b: Expr) -> Expr:
+    """Whether both conditions hold, simplified."""
+    for one, other in ((a, b), (b, a)):
+        if one.function == "constant":
+            return other if one.value else one
+    return call("logical_and", a, b)
+
+
+def broadcast(x: Array, indices: Sequence[Expr]) -> Expr:
+    """The element of `x` at the position of a result that it broadcasts to."""
+    own = indices[len(indices) - x.rank :]
+    return x[[0 if length == 1 else index for length, index in zip(x.shape, own, strict=True)]]
+
+
+def define(
+    definition: Callable[..., Any],
+    inputs: Sequence[tuple[Sequence[int], str] | None],
+    attributes: dict[str, Any],
+    *,
+    elementwise: bool,
+) -> tuple[Array, ...]:
+    """What a kernel computes for inputs of given shapes and dtypes.
+
+    Args:
+        definition: the kernel's.
+        inputs: shape and dtype of each input; None for an absent one.
+        attributes: the kernel's attributes.
+        elementwise: whether the definition is one of scalars, applied at each position of the broadcast shape.
+
+    Returns:
+        An array for each output of the kernel.
+    """
+    arrays = [None if spec is None else Array(spec[0], spec[1], number) for number, spec in enumerate(inputs)]
+    if not elementwise:
+        result = definition(*arrays, **attributes)
+        return result if isinstance(result, tuple) else (result,)
+    present = [array for array in arrays if array is not None]
+    shape = broadcast_shape([array.shape for array in present])
+    return (compute(shape, lambda *i: definition(*(broadcast(array, i) for array in present), **attributes)),)
+
+
+def broadcast_shape(shapes: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """The shape that shapes broadcast to, which they are known to do."""
+    rank = max(map(len, shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    return tuple(next((n for n in lengths if n != 1), 1) for lengths in zip(*padded, strict=True))

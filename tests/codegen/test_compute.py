@@ -1,0 +1,196 @@
+"""Loop expressions: simplification by ranges, and their plain evaluation against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenfold.codegen.compute import (
+    Array,
+    both,
+    bounds,
+    broadcast,
+    compute,
+    define,
+    flatten,
+    in_range,
+    modulo,
+    quotient,
+    reduce,
+    simplify,
+    sum_over,
+    unflatten,
+)
+from tenfold.codegen.evaluate import evaluate
+from tenfold.codegen.expr import Expr, call, constant, function, select
+
+RNG = np.random.default_rng(3)
+exp = function("exp")
+
+
+def inputs_of(*arrays: np.ndarray) -> list[Array]:
+    return [Array(a.shape, str(a.dtype), i) for i, a in enumerate(arrays)]
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RNG.uniform(-2, 2, shape).astype(np.float32)
+
+
+def test_transpose() -> None:
+    a = floats(2, 3, 4)
+    (x,) = inputs_of(a)
+    result = compute([4, 2, 3], lambda i, j, k: x[j, k, i])
+    assert np.array_equal(evaluate(result, [a]), a.transpose(2, 0, 1))
+
+
+def test_reductions() -> None:
+    a = floats(3, 4, 5)
+    (x,) = inputs_of(a)
+    pairs = {"sum": np.sum, "prod": np.prod, "min": np.min, "max": np.max}
+    for kind, reference in pairs.items():
+        result = compute([4], lambda j, kind=kind: reduce(kind, [3, 5], lambda i, k: x[i, j, k]))
+        np.testing.assert_allclose(evaluate(result, [a]), reference(a, axis=(0, 2)), rtol=1e-5)
+    for kind, find in {"arg_max": np.argmax, "arg_min": np.argmin}.items():
+        result = compute([3, 4], lambda i, j, kind=kind: reduce(kind, [5], lambda k: x[i, j, k]))
+        assert np.array_equal(evaluate(result, [a]), find(a, axis=2))
+        assert result.dtype == "int32"
+    positive = compute([3], lambda i: reduce("any", [4, 5], lambda j, k: x[i, j, k] > 1.9))
+    assert np.array_equal(evaluate(positive, [a]), (a > 1.9).any(axis=(1, 2)))
+
+
+def test_empty_ranges() -> None:
+    (x,) = inputs_of(floats(2, 0))
+    for kind, want in {"sum": 0, "prod": 1, "min": np.inf, "max": -np.inf}.items():
+        result = compute([2], lambda i, kind=kind: reduce(kind, [0], lambda k: x[i, k]))
+        assert evaluate(result, [floats(2, 0)]).tolist() == [want, want]
+    nothing = compute([0, 3], lambda i, j: x[i, j])
+    assert evaluate(nothing, [floats(2, 0)]).shape == (0, 3)
+
+
+def test_stages_read_earlier_ones() -> None:
+    a = floats(3, 5)
+    (x,) = inputs_of(a)
+    peak = compute([3], lambda i: reduce("max", [5], lambda k: x[i, k]))
+    total = compute([3], lambda i: sum_over([5], lambda k: exp(x[i, k] - peak[i])))
+    result = compute([3, 5], lambda i, j: exp(x[i, j] - peak[i]) / total[i])
+    e = np.exp(a - a.max(1, keepdims=True))
+    np.testing.assert_allclose(evaluate(result, [a]), e / e.sum(1, keepdims=True), rtol=1e-6)
+
+
+def test_convolution_with_padding() -> None:
+    a, w = floats(6, 7, 2), floats(3, 3, 2, 4)
+    x, f = inputs_of(a, w)
+
+    def pixel(i: Expr, j: Expr, c: Expr) -> Expr:
+        inside = both(in_range(i, 6), in_range(j, 7))
+        return select(inside, x[i, j, c], 0)
+
+    result = compute(
+        [6, 7, 4],
+        lambda i, j, o: sum_over([3, 3, 2], lambda p, q, c: pixel(i + p - 1, j + q - 1, c) * f[p, q, c, o]),
+    )
+    padded = np.pad(a, ((1, 1), (1, 1), (0, 0)))
+    want = sum(padded[p : p + 6, q : q + 7] @ w[p, q] for p in range(3) for q in range(3))
+    np.testing.assert_allclose(evaluate(result, [a, w]), want, rtol=1e-4, atol=1e-5)
+
+
+def test_indices_from_data_are_clamped() -> None:
+    a, where = floats(4, 2), np.array([3, 0, 9, -1], np.int32)
+    x, at = inputs_of(a, where)
+    result = compute([4, 2], lambda i, j: x[at[i], j])
+    assert np.array_equal(evaluate(result, [a, where]), a[[3, 0, 3, 0]])
+
+
+def test_elementwise_definitions_broadcast() -> None:
+    a, b = floats(2, 1, 3), floats(4, 1)
+    (result,) = define(lambda x, y: x + y, [(a.shape, "float32"), (b.shape, "float32")], {}, elementwise=True)
+    assert np.array_equal(evaluate(result, [a, b]), a + b)
+    assert result.shape == (2, 4, 3)
+
+
+def test_other_definitions_get_arrays_and_attributes() -> None:
+    a = floats(2, 3)
+
+    def shifted(x: Array, absent: Array | None, *, by: int) -> Array:
+        assert absent is None
+        return compute(x.shape, lambda i, j: x[i, modulo(j + by, 3)])
+
+    (result,) = define(shifted, [(a.shape, "float32"), None], {"by": 1}, elementwise=False)
+    assert np.array_equal(evaluate(result, [a, None]), np.roll(a, -1, axis=1))
+
+
+def test_scalars_and_numbers() -> None:
+    (x,) = inputs_of(np.float32(3).reshape(()))
+    assert evaluate(compute([], lambda: x[()] * 2), [np.float32(3).reshape(())]) == 6
+    assert evaluate(compute([2], lambda i: 7, "int32"), []).tolist() == [7, 7]
+    with pytest.raises(TypeError, match="dtype"):
+        compute([2], lambda i: 7)
+    with pytest.raises(ValueError, match="needs 2 indices"):
+        inputs_of(floats(2, 2))[0][0]
+    with pytest.raises(TypeError, match="int32 expression"):
+        inputs_of(floats(2))[0][constant(1.0, "float32")]
+    with pytest.raises(ValueError, match="no reduction"):
+        reduce("median", [2], lambda k: k)
+
+
+def test_simplification() -> None:
+    seen: list[Expr] = []
+    compute([8, 4], lambda i, j: seen.extend([i, j]) or i)
+    i, j = seen
+    assert quotient(j, 4).value == 0
+    assert modulo(j, 4) is j
+    assert quotient(flatten([i, j], [8, 4]), 4) is i
+    assert modulo(flatten([i, j], [8, 4]), 4) is j
+    assert unflatten(flatten([i, j], [8, 4]), [8, 4]) == [i, j]
+    assert simplify(i * 1 + 0) is i
+    assert simplify((i + 2) + 3).arguments[1].value == 5
+    assert in_range(i, 8).value is True
+    assert in_range(i + 8, 8).value is False
+    assert in_range(i - 1, 8).function == "logical_and"
+    assert simplify(call("maximum", i, 0)) is i
+    assert simplify(call("minimum", i + 10, 5)).value == 5
+    assert bounds(i * 3 - j) == (-3, 21)
+
+
+@given(st.data())
+def test_simplified_arithmetic_is_the_same_arithmetic(data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(1, 7), min_size=2, max_size=3))
+    steps = data.draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["add", "subtract", "multiply", "floor_divide", "remainder", "maximum", "minimum"]),
+                st.integers(0, 20),
+                st.integers(0, 20),
+                st.integers(-6, 12),
+            ),
+            min_size=1,
+            max_size=7,
+        )
+    )
+
+    def build(indices: list[Expr]) -> Expr:
+        values = list(indices)
+        for name, first, second, number in steps:
+            a = values[first % len(values)]
+            divides = name in ("floor_divide", "remainder")
+            b: Expr | int = max(1, abs(number)) if divides or second % 2 else values[second % len(values)]
+            values.append(call(name, a, b))
+        return values[-1]
+
+    plain = compute(lengths, lambda *i: build(list(i)))
+    simple = compute(lengths, lambda *i: simplify(build(list(i))))
+    want, got = evaluate(plain, []), evaluate(simple, [])
+    assert np.array_equal(got, want)
+    assert plain.stage is not None
+    low, high = bounds(plain.stage.body)
+    assert low is None or low <= want.min()
+    assert high is None or high >= want.max()
+
+
+def test_broadcast_takes_the_last_axes() -> None:
+    a = floats(3)
+    (x,) = inputs_of(a)
+    result = compute([2, 3], lambda *i: broadcast(x, i))
+    assert np.array_equal(evaluate(result, [a]), np.broadcast_to(a, (2, 3)))

@@ -1,0 +1,86 @@
+"""Every kernel that has a definition computes on cpu what its definition says, over the samples of all ops."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import pytest
+
+from tenfold.codegen.compute import Array, define
+from tenfold.codegen.evaluate import evaluate
+from tenfold.codegen.expr import Expr
+from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
+from tenfold.core.kernel import find_kernel_definition
+from tenfold.core.profiler import as_list
+from tests.ops.harness import Sample, call, error_of_scale, run_gradients
+from tests.ops.test_samples import SAMPLES
+
+MOST_STEPS = 2_000_000
+"""Larger iteration spaces are not evaluated: the evaluator holds them in memory."""
+
+TOLERANCE = 1e-4
+
+
+def steps_of(array: Array, seen: set[int] | None = None) -> int:
+    """How many values the evaluator holds at once for an array, at most."""
+    seen = set() if seen is None else seen
+    if array.stage is None or id(array) in seen:
+        return 0
+    seen.add(id(array))
+    variables: dict[int, int] = {axis.number: axis.length for axis in array.stage.axes}
+    inner = [0]
+    visited: set[int] = set()
+
+    def visit(expr: Expr) -> None:
+        if id(expr) in visited:
+            return
+        visited.add(id(expr))
+        if expr.function == "reduce":
+            variables.update({index.number: index.length for index in expr.value.ranges})
+        if expr.function == "element":
+            inner.append(steps_of(expr.value, seen))
+        for argument in expr.arguments:
+            visit(argument)
+
+    visit(array.stage.body)
+    return max(prod(variables.values()), *inner)
+
+
+def check_call(call: KernelCall, outputs: Outputs) -> None:
+    """Hold the outputs of a kernel against its definition."""
+    kernel = find_kernel_definition(call.name)
+    if kernel is None or kernel.definition is None or any(t is not None and t.dtype == "string" for t in call.inputs):
+        return
+    specs = [None if t is None else (t.shape, t.dtype) for t in call.inputs]
+    arrays = [None if t is None else t.numpy() for t in call.inputs]
+    results = define(kernel.definition, specs, dict(call.attributes), elementwise=kernel.elementwise)
+    made = as_list(outputs)
+    assert len(results) == len(made)
+    for result, tensor in zip(results, made, strict=True):
+        assert result.shape == tensor.shape, f"{call.name}: definition {result.shape}, kernel {tensor.shape}"
+        assert result.dtype == tensor.dtype, f"{call.name}: definition {result.dtype}, kernel {tensor.dtype}"
+        if steps_of(result) > MOST_STEPS:
+            continue
+        want, got = tensor.numpy(), evaluate(result, arrays)
+        if want.dtype.kind in "fc":
+            error = error_of_scale(got, want)
+            assert error <= TOLERANCE, f"{call.name} {call.attributes}: error {error}; {got} instead of {want}"
+        else:
+            assert np.array_equal(got, want), f"{call.name} {call.attributes}: {got} instead of {want}"
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_definition(sample: Sample) -> None:
+    def check(call: KernelCall, proceed: Proceed) -> Outputs:
+        outputs = proceed(call)
+        check_call(call, outputs)
+        return outputs
+
+    token = INTERCEPTORS.set((*INTERCEPTORS.get(), check))
+    try:
+        call(sample)
+        if sample.differentiable:
+            run_gradients(sample)
+    finally:
+        INTERCEPTORS.reset(token)
