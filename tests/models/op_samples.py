@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.models.graph_defs import JsonObject, b, dtype, f, i, ints, s, strings
+from tests.models.graph_defs import JsonObject, b, dtype, f, i, ints, s, shape, strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ _UNARY = {
     "Selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * (np.exp(x) - 1)),
     "Identity": lambda x: x, "Snapshot": lambda x: x, "StopGradient": lambda x: x, "PreventGradient": lambda x: x,
     "CheckNumerics": lambda x: x, "PlaceholderWithDefault": lambda x: x, "ReadVariableOp": lambda x: x,
-    "FakeQuantWithMinMaxVars": lambda x: x, "EnsureShape": lambda x: x, "Enter": lambda x: x, "Exit": lambda x: x,
+    "FakeQuantWithMinMaxVars": lambda x: x, "Enter": lambda x: x, "Exit": lambda x: x,
     "NextIteration": lambda x: x, "LoopCond": lambda x: x, "ZerosLike": np.zeros_like, "OnesLike": np.ones_like,
 }  # fmt: skip
 
@@ -146,7 +146,13 @@ SAMPLES: dict[str, Sample] = {
     "Select": Sample([bools([0, 1], [1, 0]), A, B], [np.where([[0, 1], [1, 0]], A, B)]),
     "SelectV2": Sample([bools([0, 1], [1, 0]), A, B], [np.where([[0, 1], [1, 0]], A, B)]),
     # convolution
+    "Conv1D": Sample(
+        [PICTURE[0], Const(KERNEL[0])],
+        [np.einsum("biwc,wco->bio", np.stack([PICTURE[0, :, :2], PICTURE[0, :, 1:]], 1), KERNEL[0])],
+        {"stride": i(1), "padding": s("VALID"), "data_format": s("NWC")},
+    ),
     "Conv2D": Sample([PICTURE, Const(KERNEL)], [CONV], WINDOW),
+    "DepthwiseConv2d": Sample([PICTURE, Const(DEPTHWISE)], [DEPTH], WINDOW),
     "DepthwiseConv2dNative": Sample([PICTURE, Const(DEPTHWISE)], [DEPTH], WINDOW),
     "Conv2DBackpropInput": Sample(
         [Const(integers(1, 2, 2, 2)), Const(KERNEL[:1, :1]), counting(1, 2, 2, 3)],
@@ -184,7 +190,10 @@ SAMPLES: dict[str, Sample] = {
         [floats([-1, -1, 5], [5, -1, -1])],
         {"T": dtype("DT_FLOAT")},
     ),
+    "Ones": Sample([Const(integers(2, 1))], [np.ones((2, 1), np.int32)], {"T": dtype("DT_INT32")}),
+    "Zeros": Sample([Const(integers(3))], [np.zeros(3, np.float32)], {"T": dtype("DT_FLOAT")}),
     # dynamic
+    "ListDiff": Sample([floats(1, 2, 3, 2), floats(3, 1)], [floats(2, 2), integers(1, 3)]),
     "Where": Sample([bools([0, 1], [1, 1])], [integers([0, 1], [1, 0], [1, 1])]),
     # evaluation
     "TopKV2": Sample(
@@ -207,6 +216,7 @@ SAMPLES: dict[str, Sample] = {
     "Size": Sample([X], [np.int32(6)]),
     "Rank": Sample([X], [np.int32(2)]),
     "IdentityN": Sample([X, A], [X, A]),
+    "Print": Sample([X, A, K], [X], {"message": s("seen: "), "summarize": i(2)}),
     # image
     "ResizeBilinear": Sample(
         [counting(1, 2, 2, 1), Const(integers(3, 3))],
@@ -236,6 +246,9 @@ SAMPLES: dict[str, Sample] = {
         op: Sample([CONV, SCALE, OFFSET, MEAN, VARIANCE], [NORMAL], {"epsilon": f(0.001), "is_training": b(False)})
         for op in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
     },
+    "EuclideanNorm": Sample(
+        [X, Const(integers(-1))], [np.sqrt((X**2).sum(1, keepdims=True))], {"keep_dims": b(True)}
+    ),
     "LRN": Sample(
         [floats(1, 2, 3).reshape(1, 1, 1, 3)],
         [(floats(1, 2, 3) / np.sqrt(1 + 2 * floats(5, 14, 13))).reshape(1, 1, 1, 3)],
@@ -267,6 +280,7 @@ SAMPLES: dict[str, Sample] = {
     "SparseToDense": Sample(
         [integers([0, 1], [1, 0]), Const(integers(2, 2)), floats(5, 6), Const(-1.0)], [floats([-1, 5], [6, -1])]
     ),
+    "Reverse": Sample([X, Const(bools(1, 0))], [X[::-1]]),
     "ReverseV2": Sample([X, Const(integers(1))], [X[:, ::-1]]),
     "Slice": Sample([X, Const(integers(0, 1)), Const(integers(-1, 2))], [X[:, 1:3]]),
     "StridedSlice": Sample(
@@ -293,6 +307,8 @@ SAMPLES: dict[str, Sample] = {
     "MirrorPad": Sample(
         [X, Const(integers([1, 0], [0, 2]))], [np.pad(X, ((1, 0), (0, 2)), "reflect")], {"mode": s("REFLECT")}
     ),
+    "EnsureShape": Sample([X], [X], {"shape": shape([-1, 3])}),
+    "BroadcastArgs": Sample([integers(2, 1), integers(3)], [integers(2, 3)]),
     "BroadcastTo": Sample([floats([1], [2]), Const(integers(2, 3))], [floats([1, 1, 1], [2, 2, 2])]),
     "SpaceToBatchND": Sample(
         [counting(1, 2, 2, 1), Const(integers(2, 2)), Const(integers([0, 0], [0, 0]))], [counting(4, 1, 1, 1)]

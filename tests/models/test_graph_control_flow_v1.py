@@ -298,12 +298,20 @@ def test_a_loop_that_is_left_at_no_variable_is_an_error() -> None:
         graph.load(["exit"])
 
 
-def test_the_first_output_of_the_merge_alone_is_there() -> None:
+@pytest.mark.parametrize("p", [True, False])
+def test_a_merge_says_which_input_it_took(p: bool) -> None:
     graph = Builder()
-    condition(graph)
-    graph.add("which", "Identity", "merged:1")
-    with pytest.raises(ModelFormatError, match="output 1"):
-        graph.load(["which"])
+    graph.input("p", "DT_BOOL", ())
+    graph.input("x")
+    graph.add("switch", "Switch", "x", "p")
+    graph.add("then", "Square", "switch:1")
+    graph.add("else", "Neg", "switch")
+    graph.add("one", "Merge", "else", "then")
+    graph.add("other", "Merge", "then", "else")
+    graph.add("which", "Identity", "one:1")
+    graph.add("sum", "AddV2", "one:1", "other:1")
+    feeds = {"p": np.bool_(p), "x": np.float32(3)}
+    assert run(graph, feeds, ["which", "sum", "one"]) == [int(p), 1, 9.0 if p else -3.0]
 
 
 def test_too_much_control_flow_is_refused_before_it_takes_long() -> None:

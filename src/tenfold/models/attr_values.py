@@ -128,6 +128,11 @@ def attr_float(raw: Any) -> float:
     return float(value)
 
 
+def attr_number(raw: Any) -> float:
+    """A number, whether the file has it as an integer or not."""
+    return attr_int(raw) if isinstance(raw, Mapping) and "i" in raw else attr_float(raw)
+
+
 def attr_bool(raw: Any) -> bool:
     """A truth value."""
     value = _field(raw, "b")
@@ -214,6 +219,13 @@ def array_ints(array: np.ndarray) -> tuple[int, ...]:
     if array.ndim > 1 or array.dtype.kind != "i":
         raise ValueError(f"must be a vector of int32, got {array.dtype} of the shape {list(array.shape)}")
     return tuple(array.reshape(-1).tolist())
+
+
+def array_bools(array: np.ndarray) -> tuple[bool, ...]:
+    """A vector of bools."""
+    if array.ndim != 1 or array.dtype.kind != "b":
+        raise ValueError(f"must be a vector of bool, got {array.dtype} of the shape {list(array.shape)}")
+    return tuple(array.tolist())
 
 
 def array_pairs(array: np.ndarray) -> tuple[tuple[int, int], ...]:

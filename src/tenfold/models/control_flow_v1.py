@@ -65,12 +65,16 @@ class _Guards:
             predicate.
         of_node: the guards by node name; an output of a `Switch` has one more.
         predicates: the predicate of each `Switch` and each `Merge` of a condition, by the node's name.
+        first_sides: on which side the first input of a `Merge` lives, for those of which somebody wants to know
+            which input they took.
     """
 
     def __init__(self, nodes: dict[str, NodeDef], order: Iterable[str]) -> None:
         self.nodes = dict(nodes)
         self.of_node: dict[str, Guards] = {}
         self.predicates: dict[str, Ref] = {}
+        self.first_sides: dict[str, int] = {}
+        self._asked = {ref.node for node in nodes.values() for ref in node.inputs if ref.output == 1}
         for name in order:
             self._visit(nodes[name])
 
@@ -109,6 +113,8 @@ class _Guards:
             if (predicate, 1 - side) in second:
                 then, otherwise = node.inputs if side else reversed(node.inputs)
                 self.predicates[node.name] = predicate
+                if node.name in self._asked:
+                    self.first_sides[node.name] = side
                 self.nodes[node.name] = node._replace(inputs=(then, otherwise, predicate), output_names=())
                 return first & second
         return first & second  # no condition; an error if its result is needed
@@ -440,7 +446,25 @@ class _Condition:
         self.guards.nodes[name] = self.nodes[name]
         self.guards.of_node[name] = self.group.guards
         for number, merge in enumerate(merges):
-            self.nodes[merge.name] = NodeDef(merge.name, "Identity", (Ref(name, number),))
+            if merge.name in self.guards.first_sides:
+                results = (Ref(name, number), self._add_taken_input(merge))
+                self.nodes[merge.name] = NodeDef(merge.name, "IdentityN", results)
+            else:
+                self.nodes[merge.name] = NodeDef(merge.name, "Identity", (Ref(name, number),))
+
+    def _add_taken_input(self, merge: NodeDef) -> Ref:
+        """Add what computes which input of a merge lives: 0 for the first, 1 for the second."""
+        ref = merge.inputs[2]
+        steps = [("Cast", {"DstT": {"type": "DT_INT32"}})]
+        if self.guards.first_sides[merge.name]:
+            steps.insert(0, ("LogicalNot", {}))
+        for op, attributes in steps:
+            name = _unused(f"{merge.name}/{op}", self.nodes)
+            self.nodes[name] = NodeDef(name, op, (ref,), attributes=attributes)
+            self.guards.of_node[name] = self.group.guards
+            self.guards.nodes[name] = self.nodes[name]
+            ref = Ref(name)
+        return ref
 
     def _boundary_of(self, side: int) -> Callable[[Ref], tuple[Ref, bool]]:
         def boundary(ref: Ref) -> tuple[Ref, bool]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tenfold.core.errors import ModelFormatError, UnsupportedOpError
+from tenfold.graph import public_ops  # noqa: F401  # registers host ops that rows name
 from tenfold.graph.graph import Graph, Node, Ref
 from tenfold.models.attr_values import attr_dtype, attr_function, attr_shape, integer
 from tenfold.models.control_flow_v1 import structure_control_flow, unstructured
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _LOOPS = ("While", "StatelessWhile")
 _CONDITIONS = ("If", "StatelessIf")
+_SWITCHES = ("Switch", "Merge")
 _STRUCTURE = frozenset(("Const", "Placeholder", "PlaceholderV2", *_LOOPS, *_CONDITIONS))
 _MAX_DEPTH = 64
 _MAX_OUTPUTS = 65_536
@@ -158,7 +160,7 @@ class Lowering:
             self._while(node, emit)
         elif node.op in _CONDITIONS:
             self._if(node, emit)
-        elif node.op in ("Switch", "Merge"):
+        elif node.op in _SWITCHES:
             raise unstructured(node, "it does not belong to a predicate with two sides")
         elif row is None:
             self.unknown.add(node.op)
@@ -381,6 +383,11 @@ def unsupported(ops: Iterable[str]) -> UnsupportedOpError:
 
 def _error(node: NodeDef, what: str) -> ModelFormatError:
     return ModelFormatError(f"node {node.name!r} ({node.op}): {what}.")
+
+
+def is_known_op(name: str) -> bool:
+    """Whether nodes of an op of TensorFlow can be written without a function of the user's."""
+    return name in ROWS or name in _STRUCTURE or name in _CALLS or name in _SWITCHES
 
 
 def _can_lower(node: NodeDef) -> bool:

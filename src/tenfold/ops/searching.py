@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tenfold.core.conversion import TensorLike, convert_to_tensor
+from tenfold.core.dtypes import DType
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
 from tenfold.core.op import op
@@ -108,19 +109,20 @@ def setdiff1d_async(x: TensorLike, y: TensorLike) -> Pending[tuple[Tensor, Tenso
             f"{list(first.shape)} and {second.dtype} of shape {list(second.shape)}."
         )
     dtype = first.dtype
+    return after_reading([first, second], lambda some, others: set_difference(some, others, dtype))
 
-    def difference(some: np.ndarray, others: np.ndarray) -> tuple[Tensor, Tensor]:
-        found = np.isin(some, others)
-        if np.isnan(others).any():
-            found |= np.isnan(some)
-        positions = np.flatnonzero(~found).astype(np.int32)
-        values = some[positions]
-        return (
-            ENGINE.make_tensor(values, values.shape, dtype),
-            ENGINE.make_tensor(positions, positions.shape, "int32"),
-        )
 
-    return after_reading([first, second], difference)
+def set_difference(some: np.ndarray, others: np.ndarray, dtype: DType) -> tuple[Tensor, Tensor]:
+    """The values that others do not have, and their positions, of vectors that were read."""
+    found = np.isin(some, others)
+    if np.isnan(others).any():
+        found |= np.isnan(some)
+    positions = np.flatnonzero(~found).astype(np.int32)
+    values = some[positions]
+    return (
+        ENGINE.make_tensor(values, values.shape, dtype),
+        ENGINE.make_tensor(positions, positions.shape, "int32"),
+    )
 
 
 # --- search_sorted -----------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tenfold.models.attr_values import array_ints, attr_bool
+from tenfold.models.attr_values import array_ints, attr_bool, attr_int, attr_word
 from tenfold.models.tf_ops.fused import lower_fused_convolution, lower_pooling
 from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
 from tenfold.models.tf_ops.windows import convolution_attributes, padding, spatial
@@ -13,18 +14,39 @@ if TYPE_CHECKING:
     from tenfold.models.lowering import Emitter
     from tenfold.models.node_def import NodeDef
 
+_ROWS_FORMAT = Attribute("data_format", attr_word, default="nwc")
 _BATCH_IN_INDEX = Attribute("include_batch_in_index", attr_bool, default=False)
 
 
-def _convolution(node: NodeDef, emit: Emitter) -> None:
-    attributes = convolution_attributes(node, emit)
-    emit(node.name, node.op, (emit.input(node, 0), emit.input(node, 1)), attributes)
+def _convolution(kernel: str) -> Callable[[NodeDef, Emitter], None]:
+    def lower(node: NodeDef, emit: Emitter) -> None:
+        attributes = convolution_attributes(node, emit)
+        emit(node.name, kernel, (emit.input(node, 0), emit.input(node, 1)), attributes)
+
+    return lower
+
+
+def _convolution_of_rows(node: NodeDef, emit: Emitter) -> None:
+    """A convolution over one axis is one over pictures that are one pixel high."""
+    if emit.attribute(node, _ROWS_FORMAT) != "nwc":
+        raise emit.error(node, "attribute 'data_format': must be NWC")
+    attributes = {
+        "strides": (1, emit.attribute(node, Attribute("stride", attr_int))),
+        "pad": padding(node, emit),
+        "data_format": "NHWC",
+        "dilations": (1, emit.attribute(node, Attribute("dilation", attr_int, default=1))),
+        "dim_rounding_mode": None,
+    }
+    if not isinstance(attributes["pad"], str):
+        raise emit.error(node, "attribute 'padding': must be SAME or VALID")
+    x = emit(emit.fresh(node, "image"), "ExpandDims", (emit.input(node, 0),), {"axis": 1})
+    kernel = emit(emit.fresh(node, "filter"), "ExpandDims", (emit.input(node, 1),), {"axis": 0})
+    image = emit(emit.fresh(node, "Conv2D"), "Conv2D", (x, kernel), attributes)
+    emit(node.name, "Squeeze", (image,), {"axis": (1,)})
 
 
 def _transposed_convolution(node: NodeDef, emit: Emitter) -> None:
     attributes = convolution_attributes(node, emit)
-    if attributes.pop("dilations") != (1, 1):
-        raise emit.error(node, "attribute 'dilations': only 1 is supported in a transposed convolution")
     known, dynamic = emit.input_attributes(node, (InputAttribute("input_shape", 0, array_ints),))
     inputs = (emit.input(node, 2), emit.input(node, 1))
     emit(node.name, "Conv2DBackpropInput", inputs, {**attributes, **known}, dynamic)
@@ -41,8 +63,12 @@ def _max_pool_with_argmax(node: NodeDef, emit: Emitter) -> None:
 
 
 ROWS = (
-    Row("Conv2D", "Conv2D", lower=_convolution),
-    Row("DepthwiseConv2dNative", "DepthwiseConv2dNative", lower=_convolution),
+    Row("Conv1D", "Conv2D", lower=_convolution_of_rows),
+    Row("Conv2D", "Conv2D", lower=_convolution("Conv2D")),
+    *(
+        Row(op, "DepthwiseConv2dNative", lower=_convolution("DepthwiseConv2dNative"))
+        for op in ("DepthwiseConv2dNative", "DepthwiseConv2d")
+    ),
     Row("Conv2DBackpropInput", "Conv2DBackpropInput", lower=_transposed_convolution),
     Row("_FusedConv2D", "Conv2D", lower=lower_fused_convolution("Conv2D")),
     Row(

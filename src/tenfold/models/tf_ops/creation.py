@@ -2,16 +2,78 @@
 
 from __future__ import annotations
 
-from tenfold.models.attr_values import array_float, array_int, array_ints, array_item, attr_dtype
+from typing import TYPE_CHECKING
+
+from tenfold.models.attr_values import (
+    array_float,
+    array_int,
+    array_ints,
+    array_item,
+    attr_dtype,
+    attr_int,
+    attr_number,
+)
 from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row, unary
 
+if TYPE_CHECKING:
+    from tenfold.models.lowering import Emitter
+    from tenfold.models.node_def import NodeDef
+
+_SHAPE = InputAttribute("shape", 0, array_ints)
+_DTYPE = Attribute("dtype", attr_dtype)
+_SEEDS = (Attribute("seed", attr_int, default=0), Attribute("seed2", attr_int, default=0))
+_BOUNDS = ("minval", "maxval")
+
+
+def _integers_between(node: NodeDef, emit: Emitter) -> None:
+    """Random integers; TensorFlow gives the bounds as inputs, TensorFlow.js reads them as attributes."""
+    attributes = emit.attributes(node, _SEEDS)
+    inputs = [_SHAPE]
+    if len(node.inputs) == 1:
+        attributes |= emit.attributes(node, (Attribute(name, attr_int) for name in _BOUNDS))
+    else:
+        inputs += (InputAttribute(name, position, array_int) for position, name in enumerate(_BOUNDS, 1))
+    known, dynamic = emit.input_attributes(node, inputs)
+    emit(node.name, node.op, (), {**attributes, **known}, dynamic)
+
+
 ROWS = (
+    Row("RandomStandardNormal", "RandomStandardNormal", (), (_DTYPE, *_SEEDS), (_SHAPE,)),
+    Row(
+        "RandomUniform",
+        "RandomUniform",
+        (),
+        (
+            _DTYPE,
+            *_SEEDS,
+            Attribute("minval", attr_number, default=0),
+            Attribute("maxval", attr_number, default=1),
+        ),
+        (_SHAPE,),
+    ),
+    Row("RandomUniformInt", "RandomUniformInt", lower=_integers_between),
+    Row(
+        "TruncatedNormal",
+        "TruncatedNormal",
+        (),
+        (
+            _DTYPE,
+            *_SEEDS,
+            Attribute("mean", attr_number, "means", 0),
+            Attribute("std_dev", attr_number, "stddev", 1),
+        ),
+        (_SHAPE,),
+    ),
+    *(
+        Row(op, "Fill", (), (Attribute("dtype", attr_dtype, "T", "float32"),), (_SHAPE,), {"value": value})
+        for op, value in (("Ones", 1), ("Zeros", 0))
+    ),
     Row(
         "Fill",
         "Fill",
         (),
         (Attribute("dtype", attr_dtype, "T"),),
-        (InputAttribute("shape", 0, array_ints), InputAttribute("value", 1, array_item)),
+        (_SHAPE, InputAttribute("value", 1, array_item)),
     ),
     Row(
         "LinSpace",

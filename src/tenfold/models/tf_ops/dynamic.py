@@ -13,6 +13,7 @@ _SCORE = InputAttribute("score_threshold", 4, array_float)
 
 ROWS = (
     Row("Where", "Where"),
+    Row("ListDiff", "ListDiff", (0, 1), outputs=2, output_names=("out", "idx")),
     Row(
         "NonMaxSuppressionV2",
         "NonMaxSuppressionV3",

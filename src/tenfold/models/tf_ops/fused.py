@@ -66,7 +66,7 @@ def lower_bias_add(node: NodeDef, emit: Emitter) -> None:
     """Write the addition of one number per channel."""
     bias = emit.input(node, 1)
     if emit.attribute(node, DATA_FORMAT) == "NCHW":
-        bias = _channels_first(bias, emit.fresh(node, "bias"), emit)
+        bias = channels_first(bias, emit.fresh(node, "bias"), emit)
     emit(node.name, "Add", (emit.input(node, 0), bias))
 
 
@@ -110,17 +110,17 @@ def _lower_stages(node: NodeDef, emit: Emitter, kernel: str, attributes: dict[st
         position += stage.arguments
         last = number == len(names) - 1
         label = node.name if last else emit.fresh(node, stage.kernel)
-        if name in ("biasadd", "prelu") and data_format == "NCHW":
-            arguments = (_channels_first(arguments[0], f"{label}/channels", emit),)
+        if name in ("biasadd", "prelu", "fusedbatchnorm") and data_format == "NCHW":
+            arguments = tuple(
+                channels_first(vector, f"{label}/channels_{i}", emit) for i, vector in enumerate(arguments)
+            )
         if name == "fusedbatchnorm":
-            if data_format == "NCHW":
-                raise emit.error(node, "attribute 'fused_ops': FusedBatchNorm needs the channels last")
             scale, offset, mean, variance = arguments
             arguments = (mean, variance, offset, scale)
         value = emit(label, stage.kernel, (value, *arguments), emit.attributes(node, stage.attributes))
 
 
-def _channels_first(vector: Ref, name: str, emit: Emitter) -> Ref:
+def channels_first(vector: Ref, name: str, emit: Emitter) -> Ref:
     """One number per channel, in a shape that broadcasts over height and width."""
     rows = emit(f"{name}/rows", "ExpandDims", (vector,), {"axis": -1})
     return emit(f"{name}/columns", "ExpandDims", (rows,), {"axis": -1})

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenfold.models.tf_ops.row import Row, unary
+from tenfold.models.attr_values import attr_int, attr_text
+from tenfold.models.tf_ops.row import Attribute, Row, unary
 
 if TYPE_CHECKING:
     from tenfold.models.lowering import Emitter
@@ -21,6 +22,13 @@ def _identities(node: NodeDef, emit: Emitter) -> None:
 
 
 ROWS = (
+    Row("NoOp", "NoOp", (), outputs=0),
+    Row(
+        "Print",
+        "Print",
+        slice(0, None),
+        (Attribute("message", attr_text, default=""), Attribute("summarize", attr_int, default=3)),
+    ),
     unary("Shape"),
     Row("ShapeN", "ShapeN", slice(0, None), outputs=lambda node: len(node.inputs)),
     unary("Size"),
@@ -29,7 +37,7 @@ ROWS = (
         unary(op, "Identity")
         for op in (
             "Identity", "Snapshot", "StopGradient", "PreventGradient", "CheckNumerics", "PlaceholderWithDefault",
-            "ReadVariableOp", "FakeQuantWithMinMaxVars", "EnsureShape",
+            "ReadVariableOp", "FakeQuantWithMinMaxVars",
             # outside of a loop these only hand their input on
             "Enter", "Exit", "NextIteration", "LoopCond",
         )

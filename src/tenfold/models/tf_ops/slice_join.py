@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenfold.models.attr_values import array_int, array_ints, attr_int
+from tenfold.models.attr_values import array_bools, array_int, array_ints, attr_int
 from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
 
 _MASKS = tuple(
@@ -33,6 +33,7 @@ ROWS = (
     Row("ScatterNd", "ScatterNd", (0, 1), (), (InputAttribute("shape", 2, array_ints),)),
     Row("TensorScatterUpdate", "TensorScatterUpdate", (0, 1, 2)),
     Row("SparseToDense", "SparseToDense", (0, 2, 3), (), (InputAttribute("output_shape", 1, array_ints),)),
+    Row("Reverse", "ReverseWhere", (0,), (), (InputAttribute("flags", 1, array_bools),)),
     Row("ReverseV2", "Reverse", (0,), (), (InputAttribute("dims", 1, array_ints),)),
     Row(
         "Slice",

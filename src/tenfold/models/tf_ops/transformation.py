@@ -11,20 +11,23 @@ from tenfold.models.attr_values import (
     attr_dtype,
     attr_int,
     attr_ints,
+    attr_shape,
     attr_word,
 )
-from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
+from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row, binary
 
 _PADDINGS = InputAttribute("paddings", 1, array_pairs)
 
 ROWS = (
     Row("Cast", "Cast", (0,), (Attribute("dtype", attr_dtype, "DstT"),)),
     Row("Reshape", "Reshape", (0,), (), (InputAttribute("shape", 1, array_ints),)),
+    Row("EnsureShape", "EnsureShape", (0,), (Attribute("shape", attr_shape, default=None),)),
     Row("ExpandDims", "ExpandDims", (0,), (), (InputAttribute("axis", 1, array_int),)),
     Row("Squeeze", "Squeeze", (0,), (Attribute("axis", attr_ints, "squeeze_dims", ()),)),
     Row("Pad", "PadV2", (0,), (), (_PADDINGS,), {"constant_value": 0}),
     Row("PadV2", "PadV2", (0,), (), (_PADDINGS, InputAttribute("constant_value", 2, array_item))),
     Row("MirrorPad", "MirrorPad", (0,), (Attribute("mode", attr_word),), (_PADDINGS,)),
+    binary("BroadcastArgs"),
     Row("BroadcastTo", "BroadcastTo", (0,), (), (InputAttribute("shape", 1, array_ints),)),
     Row(
         "SpaceToBatchND",

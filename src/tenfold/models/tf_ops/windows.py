@@ -28,20 +28,25 @@ def convolution_attributes(node: NodeDef, emit: Emitter) -> dict[str, Any]:
     }
 
 
-def spatial(node: NodeDef, emit: Emitter, name: str, data_format: str, default: Any = REQUIRED) -> tuple[int, int]:
-    """The entries for height and width of an attribute with one entry per axis."""
+def spatial(
+    node: NodeDef, emit: Emitter, name: str, data_format: str, default: Any = REQUIRED, rank: int = 4
+) -> tuple[int, ...]:
+    """The entries for height and width (in three dimensions: depth, height and width) of an attribute.
+
+    It has one entry for each axis of the input, of which there are `rank`.
+    """
     values = emit.attribute(node, Attribute(name, attr_ints, default=default))
-    if len(values) != 4:
-        raise emit.error(node, f"attribute {name!r}: must have 4 entries, got {list(values)}")
-    first = 1 if data_format == "NHWC" else 2
-    height, width = values[first : first + 2]
-    others = (values[0], values[3] if data_format == "NHWC" else values[1])
-    if others != (1, 1) or height < 1 or width < 1:
+    if len(values) != rank:
+        raise emit.error(node, f"attribute {name!r}: must have {rank} entries, got {list(values)}")
+    channels_last = data_format.endswith("C")
+    lengths = values[1:-1] if channels_last else values[2:]
+    others = (values[0], values[-1] if channels_last else values[1])
+    if others != (1, 1) or min(lengths) < 1:
         raise emit.error(
             node,
             f"attribute {name!r}: must be positive, and 1 for batch and channels, got {list(values)}",
         )
-    return height, width
+    return lengths
 
 
 def padding(node: NodeDef, emit: Emitter) -> str | tuple[tuple[int, int], ...]:
