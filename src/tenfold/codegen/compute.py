@@ -9,8 +9,8 @@ A definition takes the kernel's inputs as `Array`s and its attributes, and retur
     def row_sums(x):
         return compute(x.shape[:-1], lambda *i: sum_over([x.shape[-1]], lambda k: x[*i, k]))
 
-* `compute(shape, body)` is one *stage*: `body` gets an int32 expression for each axis and gives the element. A stage may
-  read the results of earlier ones, as a softmax does.
+* `compute(shape, body)` is one *stage*: `body` gets an int32 expression for each axis and gives the element. A stage
+  may read the results of earlier ones, as a softmax does.
 * `x[...]` loads one element. An index beyond the array is legal where a `select` throws the value away, and for indices
   that come from data: it is clamped to the array.
 * Reductions run over ranges of constant length. Sums are in the dtype of the body.
