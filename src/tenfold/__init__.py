@@ -164,6 +164,10 @@ from tenfold.ops.convolution import (
     depthwise_conv2d,
     separable_conv2d,
 )
+from tenfold.ops.convolution3d import (
+    conv3d,
+    conv3d_transpose,
+)
 from tenfold.ops.creation import (
     diag,
     eye,
@@ -265,6 +269,10 @@ from tenfold.ops.pooling import (
     max_pool,
     max_pool_with_argmax,
     pool,
+)
+from tenfold.ops.pooling3d import (
+    avg_pool3d,
+    max_pool3d,
 )
 from tenfold.ops.powers import (
     erf,
@@ -392,6 +400,7 @@ __all__ = [
     "atan2",
     "atanh",
     "avg_pool",
+    "avg_pool3d",
     "backend",
     "backend_scope",
     "batch_norm",
@@ -416,6 +425,8 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv2d_transpose",
+    "conv3d",
+    "conv3d_transpose",
     "copy_registered_kernels",
     "cos",
     "cosh",
@@ -494,6 +505,7 @@ __all__ = [
     "mat_mul",
     "max",
     "max_pool",
+    "max_pool3d",
     "max_pool_with_argmax",
     "maximum",
     "mean",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tenfold.core.windows import conv2d_info, pool2d_info
+from tenfold.core.windows import conv2d_info, conv3d_info, pool2d_info
 
 small = st.integers(1, 12)
 
@@ -112,3 +112,20 @@ def test_unknown_lengths_stay_unknown(pad):
     info = conv2d_info((-1, -1, 8, 3), (3, 3, 3, 4), 1, 1, pad)
     assert info.out_shape[:2] == (-1, -1)
     assert info.out_width == (6 if pad == "valid" else 8)
+
+
+@given(
+    size=st.integers(1, 9), window=st.integers(1, 4), stride=st.integers(1, 3), dilation=st.integers(1, 3),
+    before=st.integers(0, 3), after=st.integers(0, 3),
+)  # fmt: skip
+def test_an_axis_knows_what_its_taps_see(
+    size: int, window: int, stride: int, dilation: int, before: int, after: int
+) -> None:
+    shape, pad = (1, size, 1, 1, 1), [[0, 0], [before, after], [0, 0], [0, 0], [0, 0]]
+    assume(size + before + after >= (window - 1) * dilation + 1)
+    depth = conv3d_info(shape, (window, 1, 1, 1, 1), (stride, 1, 1), (dilation, 1, 1), pad).depth
+    for tap in range(window):
+        positions = {o: o * stride + tap * dilation - before for o in range(depth.out)}
+        wanted = {o: position for o, position in positions.items() if 0 <= position < size}
+        windows, seen = depth.inside(tap)
+        assert dict(zip(range(size + 9)[windows], range(size)[seen], strict=True)) == wanted

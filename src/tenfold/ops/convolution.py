@@ -18,7 +18,7 @@ from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, r
 from tenfold.core.op import op
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
-from tenfold.core.windows import ConvInfo, Pad, Pair, conv2d_info
+from tenfold.core.windows import ConvInfo, Pad, Pair, VolumeInfo, conv2d_info
 from tenfold.ops import windowing
 
 Thunks = Sequence[Callable[[], Tensor] | None]
@@ -35,11 +35,22 @@ def _windows(attributes: Attributes) -> dict[str, Any]:
     }
 
 
-def _define_kernels(forward: str, back_input: str, back_filter: str, depthwise: bool) -> None:
-    """Define a convolution and its two gradients, and the gradients of all three by each other."""
+def define_convolution(
+    forward: str,
+    back_input: str,
+    back_filter: str,
+    sizes: Callable[[Shape, Shape, Attributes], ConvInfo | VolumeInfo],
+    windows: Callable[[Attributes], dict[str, Any]],
+) -> None:
+    """Define a convolution and its two gradients, and the gradients of all three by each other.
 
-    def sizes(x_shape: Shape, filter_shape: Shape, attributes: Attributes) -> ConvInfo:
-        return conv2d_info(x_shape, filter_shape, **_windows(attributes), depthwise=depthwise)
+    Args:
+        forward: name of the convolution, of inputs x and filter.
+        back_input: name of the gradient with respect to x, of inputs dy and filter.
+        back_filter: name of the gradient with respect to the filter, of inputs x and dy.
+        sizes: what the shapes of x and filter and the attributes make.
+        windows: the attributes that the three kernels have in common.
+    """
 
     def forward_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
         x, filter = specs
@@ -58,13 +69,13 @@ def _define_kernels(forward: str, back_input: str, back_filter: str, depthwise: 
         return TensorSpec(filter_shape, dy.dtype)
 
     def convolve(x: Tensor, filter: Tensor, attributes: Attributes) -> Tensor:
-        return ENGINE.run_kernel(forward, (x, filter), _windows(attributes))
+        return ENGINE.run_kernel(forward, (x, filter), windows(attributes))
 
     def for_input(dy: Tensor, filter: Tensor, shape: Shape, attributes: Attributes) -> Tensor:
-        return ENGINE.run_kernel(back_input, (dy, filter), {**_windows(attributes), "input_shape": shape})
+        return ENGINE.run_kernel(back_input, (dy, filter), {**windows(attributes), "input_shape": shape})
 
     def for_filter(x: Tensor, dy: Tensor, shape: Shape, attributes: Attributes) -> Tensor:
-        return ENGINE.run_kernel(back_filter, (x, dy), {**_windows(attributes), "filter_shape": shape})
+        return ENGINE.run_kernel(back_filter, (x, dy), {**windows(attributes), "filter_shape": shape})
 
     def forward_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
         x, filter = saved
@@ -108,6 +119,14 @@ def check_dy(given: Shape, wanted: Shape) -> None:
 CONV2D = "Conv2D"
 CONV2D_BACKPROP_INPUT = "Conv2DBackpropInput"
 DEPTHWISE_CONV2D = "DepthwiseConv2dNative"
+
+
+def _define_kernels(forward: str, back_input: str, back_filter: str, depthwise: bool) -> None:
+    def sizes(x_shape: Shape, filter_shape: Shape, attributes: Attributes) -> ConvInfo:
+        return conv2d_info(x_shape, filter_shape, **_windows(attributes), depthwise=depthwise)
+
+    define_convolution(forward, back_input, back_filter, sizes, _windows)
+
 
 _define_kernels(CONV2D, CONV2D_BACKPROP_INPUT, "Conv2DBackpropFilter", depthwise=False)
 _define_kernels(

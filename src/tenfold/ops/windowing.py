@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from numbers import Real
 from operator import index
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.dtypes import is_floating
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
 from tenfold.core.tensor import Tensor
-from tenfold.core.windows import ConvInfo, Pad, Pair
+from tenfold.core.windows import ConvInfo, Pad, Pair, Triple, VolumeInfo
 
 KernelPad: TypeAlias = str | int | tuple[tuple[int, int], ...]
+
+Info = TypeVar("Info", ConvInfo, VolumeInfo)
+
+_COUNTS = {2: "two", 3: "three"}
 
 
 def float_tensor(x: TensorLike, argument: str, op: str) -> Tensor:
@@ -28,24 +32,25 @@ def float_tensor(x: TensorLike, argument: str, op: str) -> Tensor:
     return convert_to_tensor(x, argument, op, "float32")
 
 
-def as_batch(x: Tensor, op: str, argument: str = "x") -> Tensor:
-    """A tensor of rank 4; one of rank 3 becomes a batch of one.
+def as_batch(x: Tensor, op: str, argument: str = "x", rank: int = 4) -> Tensor:
+    """A tensor of that rank; one without the batch axis becomes a batch of one.
 
     Raises:
         ValueError: if it has another rank.
     """
-    if x.rank == 3:
+    if x.rank == rank - 1:
         return ENGINE.run_kernel("Reshape", (x,), {"shape": (1, *x.shape)})
-    if x.rank != 4:
+    if x.rank != rank:
         raise ValueError(
-            f"{op}: argument '{argument}' must have rank 4, or 3 for a batch of one, got shape {list(x.shape)}."
+            f"{op}: argument '{argument}' must have rank {rank}, or {rank - 1} for a batch of one, "
+            f"got shape {list(x.shape)}."
         )
     return x
 
 
 def like_given(result: Tensor, given: Tensor) -> Tensor:
-    """A result of rank 4 without its batch axis, if what was given had none."""
-    return result if given.rank == 4 else ENGINE.run_kernel("Reshape", (result,), {"shape": result.shape[1:]})
+    """A result without its batch axis, if what was given had none."""
+    return result if given.rank == result.rank else ENGINE.run_kernel("Reshape", (result,), {"shape": result.shape[1:]})
 
 
 def pair(value: Pair | None, argument: str, op: str) -> tuple[int, int]:
@@ -55,15 +60,35 @@ def pair(value: Pair | None, argument: str, op: str) -> tuple[int, int]:
         TypeError: if it is neither.
         ValueError: if a number is less than 1.
     """
-    if value is None:
-        return 1, 1
-    try:
-        height, width = (index(n) for n in value) if isinstance(value, Sequence) else (index(value), index(value))
-    except (TypeError, ValueError):
-        raise TypeError(f"{op}: argument '{argument}' must be a whole number or two, got {value!r}.") from None
-    if height < 1 or width < 1:
-        raise ValueError(f"{op}: argument '{argument}' must be 1 or more, got {value!r}.")
+    height, width = _lengths(value, 2, argument, op)
     return height, width
+
+
+def triple(value: Triple | None, argument: str, op: str) -> tuple[int, int, int]:
+    """Depth, height and width, likewise.
+
+    Raises:
+        TypeError: if it is neither three numbers nor one for all.
+        ValueError: if a number is less than 1.
+    """
+    depth, height, width = _lengths(value, 3, argument, op)
+    return depth, height, width
+
+
+def _lengths(value: int | Sequence[int] | None, count: int, argument: str, op: str) -> tuple[int, ...]:
+    if value is None:
+        return (1,) * count
+    try:
+        lengths = tuple(index(n) for n in value) if isinstance(value, Sequence) else (index(value),) * count
+    except TypeError:
+        lengths = ()
+    if len(lengths) != count:
+        raise TypeError(
+            f"{op}: argument '{argument}' must be a whole number or {_COUNTS[count]}, got {value!r}."
+        ) from None
+    if min(lengths) < 1:
+        raise ValueError(f"{op}: argument '{argument}' must be 1 or more, got {value!r}.")
+    return lengths
 
 
 def padding(pad: Pad, op: str) -> KernelPad:
@@ -95,7 +120,7 @@ def _whole(number: Any, pad: Pad, op: str) -> int:
     return int(float(number))
 
 
-def check_windows(op: str, sizes: Callable[[], ConvInfo]) -> ConvInfo | None:
+def check_windows(op: str, sizes: Callable[[], Info]) -> Info | None:
     """The sizes that `sizes` computes; None in production mode, which leaves complaints to the kernel.
 
     Raises:
@@ -108,8 +133,6 @@ def check_windows(op: str, sizes: Callable[[], ConvInfo]) -> ConvInfo | None:
         info = sizes()
     except ValueError as error:
         raise ValueError(f"{op}: {error}") from None
-    strides = info.stride_height, info.stride_width
-    dilations = info.dilation_height, info.dilation_width
-    if strides != (1, 1) and dilations != (1, 1):
-        raise ValueError(f"{op}: either 'strides' or 'dilations' must be 1, got {strides} and {dilations}.")
+    if max(info.strides) > 1 and max(info.dilations) > 1:
+        raise ValueError(f"{op}: either 'strides' or 'dilations' must be 1, got {info.strides} and {info.dilations}.")
     return info

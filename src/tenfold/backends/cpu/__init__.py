@@ -20,6 +20,7 @@ from tenfold.backends.cpu import (  # noqa: F401
     searching,
     selection,
     transpose,
+    volumes,
 )
 from tenfold.backends.cpu.backend import CpuBackend
 from tenfold.core.backends import Availability, register_backend

@@ -34,11 +34,11 @@ def max_pool(
     info = pool2d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
     if _keeps_pixels(info):
         return _finished(x.copy(), epilogue)
-    lowest = _lowest(x.dtype)
-    out = np.full(info.out_shape, lowest, x.dtype)
+    least = lowest(x.dtype)
+    out = np.full(info.out_shape, least, x.dtype)
     if not x.size:
         return _finished(out, epilogue)
-    for block in row_blocks(np.ascontiguousarray(x), info, _BLOCK_BYTES, _row_bytes(x, info), lowest):
+    for block in row_blocks(np.ascontiguousarray(x), info, _BLOCK_BYTES, _row_bytes(x, info), least):
         _accumulate(np.fmax, block, info, out[block.region])
         if epilogue is not None:
             epilogue(out, block.region)
@@ -142,7 +142,8 @@ def _row_bytes(x: np.ndarray, info: ConvInfo) -> int:
     return x.itemsize * info.out_width * info.in_channels * (1 + info.stride_height * info.stride_width)
 
 
-def _lowest(dtype: np.dtype) -> float:
+def lowest(dtype: np.dtype) -> float:
+    """What a maximum starts from."""
     return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
 
 
@@ -187,12 +188,12 @@ def _inside(windows: int, taps: int, stride: int, dilation: int, before: int, si
 
 def _winners(x: np.ndarray, info: ConvInfo) -> tuple[np.ndarray, np.ndarray]:
     """Which tap holds the first largest number of each window (-1: none that is a number), and the number."""
-    lowest = _lowest(x.dtype)
-    largest = np.full(info.out_shape, lowest, x.dtype)
+    least = lowest(x.dtype)
+    largest = np.full(info.out_shape, least, x.dtype)
     winners = np.full(info.out_shape, -1, np.int32)
     if not x.size:
         return winners, largest
-    for block in row_blocks(np.ascontiguousarray(x), info, _BLOCK_BYTES, _row_bytes(x, info), lowest):
+    for block in row_blocks(np.ascontiguousarray(x), info, _BLOCK_BYTES, _row_bytes(x, info), least):
         windows = block.windows(info)
         for tap, (i, j) in enumerate(window_taps(info)):
             candidate = windows[:, :, :, i, j]
