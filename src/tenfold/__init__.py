@@ -246,6 +246,9 @@ from tenfold.ops.matrices import (
     outer_product,
     transpose,
 )
+from tenfold.ops.morphology import (
+    dilation2d,
+)
 from tenfold.ops.normalization import (
     batch_norm,
     batch_norm2d,
@@ -438,6 +441,7 @@ __all__ = [
     "depthwise_conv2d",
     "deregister_op",
     "diag",
+    "dilation2d",
     "disable_deprecation_warnings",
     "dispose",
     "dispose_variables",

@@ -18,6 +18,7 @@ from tenfold.ops import (  # noqa: F401
     joining,
     logical,
     matrices,
+    morphology,
     non_max_suppression,
     normalization,
     operators,

@@ -121,18 +121,26 @@ def _whole(number: Any, pad: Pad, op: str) -> int:
 
 
 def check_windows(op: str, sizes: Callable[[], Info]) -> Info | None:
+    """Like `check_sizes`, for windows that take either strides or dilations.
+
+    Raises:
+        ValueError: likewise, or if both strides and dilations are more than 1.
+    """
+    info = check_sizes(op, sizes)
+    if info is not None and max(info.strides) > 1 and max(info.dilations) > 1:
+        raise ValueError(f"{op}: either 'strides' or 'dilations' must be 1, got {info.strides} and {info.dilations}.")
+    return info
+
+
+def check_sizes(op: str, sizes: Callable[[], Info]) -> Info | None:
     """The sizes that `sizes` computes; None in production mode, which leaves complaints to the kernel.
 
     Raises:
-        ValueError: naming the op, if the arguments do not fit each other, or both strides and dilations are
-            more than 1.
+        ValueError: naming the op, if the arguments do not fit each other.
     """
     if ENV.is_true("PROD"):
         return None
     try:
-        info = sizes()
+        return sizes()
     except ValueError as error:
         raise ValueError(f"{op}: {error}") from None
-    if max(info.strides) > 1 and max(info.dilations) > 1:
-        raise ValueError(f"{op}: either 'strides' or 'dilations' must be 1, got {info.strides} and {info.dilations}.")
-    return info

@@ -9,6 +9,7 @@ from tenfold.backends.cpu import (  # noqa: F401
     image,
     indexing,
     matmul,
+    morphology,
     normalization,
     padding,
     pooling,
