@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from enum import Enum
 from io import StringIO
@@ -85,7 +85,7 @@ def _check_error(case: Case) -> None:
 @contextmanager
 def _debug_mode() -> Iterator[None]:
     """Debug mode prints every kernel and warns of every NaN; what counts here is what comes back."""
-    with warnings.catch_warnings(action="ignore"), redirect_stdout(StringIO()):
+    with warnings.catch_warnings(action="ignore"), redirect_stderr(StringIO()):
         try:
             tf.env().set("DEBUG", True)
             yield

@@ -45,3 +45,9 @@ def test_add_n() -> None:
         tf.add_n([tf.zeros([2]), tf.zeros([2], "int32")])
     with pytest.raises(ValueError, match="one shape"):
         tf.add_n([tf.zeros([2]), tf.zeros([3])])
+
+
+@pytest.mark.parametrize("name", ["floor_div", "mod", "maximum", "minimum", "atan2"])
+def test_complex_numbers_have_no_order_and_no_floor(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"{name}: argument 'b' must be real, got complex64"):
+        getattr(tf, name)(tf.tensor([1.0]), tf.tensor([1j]))

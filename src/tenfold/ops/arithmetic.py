@@ -15,6 +15,7 @@ from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
 from tenfold.ops.broadcasting import sum_to_shape
 from tenfold.ops.elementwise import arithmetic, binary, elementwise_kernel, scalar_like
+from tenfold.ops.operands import real
 
 Thunks = Sequence[Callable[[], Tensor] | None]
 
@@ -227,14 +228,14 @@ def floor_div(a: TensorLike, b: TensorLike) -> Tensor:
     int32 division by zero gives 0.
 
     Args:
-        a: tensor of any numeric dtype and shape.
+        a: tensor of any real dtype and shape.
         b: tensor whose shape broadcasts with that of `a`.
 
     Returns:
         Tensor of the broadcast shape and the wider dtype (int32 for two bools).
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings.
+        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `FloorDiv`.
@@ -244,7 +245,7 @@ def floor_div(a: TensorLike, b: TensorLike) -> Tensor:
         >>> tf.floor_div([1, 4, -9], 2).array_sync()
         [0.0, 2.0, -5.0]
     """
-    return arithmetic(FLOOR_DIV, "floor_div", a, b)
+    return arithmetic(FLOOR_DIV, "floor_div", real(a, "floor_div", "a"), real(b, "floor_div", "b"))
 
 
 MOD = elementwise_kernel(
@@ -263,14 +264,14 @@ def mod(a: TensorLike, b: TensorLike) -> Tensor:
     """The remainder of the division of two tensors, with the sign of the divisor.
 
     Args:
-        a: tensor of any numeric dtype and shape.
+        a: tensor of any real dtype and shape.
         b: tensor whose shape broadcasts with that of `a`.
 
     Returns:
         Tensor of the broadcast shape and the wider dtype (int32 for two bools).
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings.
+        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `FloorMod`.
@@ -280,7 +281,7 @@ def mod(a: TensorLike, b: TensorLike) -> Tensor:
         >>> tf.mod([5, -5], 3).array_sync()
         [2.0, 1.0]
     """
-    return arithmetic(MOD, "mod", a, b)
+    return arithmetic(MOD, "mod", real(a, "mod", "a"), real(b, "mod", "b"))
 
 
 def _pow_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
@@ -357,7 +358,7 @@ def maximum(a: TensorLike, b: TensorLike) -> Tensor:
         Tensor of the broadcast shape and the wider dtype (int32 for two bools).
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings.
+        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `Maximum`.
@@ -367,7 +368,7 @@ def maximum(a: TensorLike, b: TensorLike) -> Tensor:
         >>> tf.maximum([1, 4, 3], 2).array_sync()
         [2.0, 4.0, 3.0]
     """
-    return arithmetic(MAXIMUM, "maximum", a, b)
+    return arithmetic(MAXIMUM, "maximum", real(a, "maximum", "a"), real(b, "maximum", "b"))
 
 
 MINIMUM = elementwise_kernel(
@@ -396,7 +397,7 @@ def minimum(a: TensorLike, b: TensorLike) -> Tensor:
         Tensor of the broadcast shape and the wider dtype (int32 for two bools).
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings.
+        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `Minimum`.
@@ -406,7 +407,7 @@ def minimum(a: TensorLike, b: TensorLike) -> Tensor:
         >>> tf.minimum([1, 4, 3], 2).array_sync()
         [1.0, 2.0, 2.0]
     """
-    return arithmetic(MINIMUM, "minimum", a, b)
+    return arithmetic(MINIMUM, "minimum", real(a, "minimum", "a"), real(b, "minimum", "b"))
 
 
 def _squared_difference(a: Expr, b: Expr) -> Expr:
@@ -476,7 +477,7 @@ def atan2(a: TensorLike, b: TensorLike) -> Tensor:
         float32 tensor of the broadcast shape.
 
     Raises:
-        TypeError: if an argument is no tensor-like, or holds strings.
+        TypeError: if an argument is no tensor-like, or holds strings or complex numbers.
         ValueError: if the shapes do not broadcast.
 
     Source: TensorFlow's `Atan2`.
@@ -486,7 +487,7 @@ def atan2(a: TensorLike, b: TensorLike) -> Tensor:
         >>> round(tf.atan2(0.0, -1.0).item(), 5)
         3.14159
     """
-    return binary(ATAN2, "atan2", a, b, floats=True)
+    return binary(ATAN2, "atan2", real(a, "atan2", "a"), real(b, "atan2", "b"), floats=True)
 
 
 # --- add_n -------------------------------------------------------------------------------------------------
