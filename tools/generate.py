@@ -44,6 +44,7 @@ EXPORTS: dict[str, str] = {
     "core.scopes": "dispose keep tidy",
     "core.tensor": "Tensor",
     "core.variables": "Variable dispose_variables variable",
+    "ops.losses": "Reduction",
     "models.custom_ops": "GraphNode deregister_op get_registered_op register_op",
     "models.graph_model": "GraphModel load_graph_model load_graph_model_sync",
 }

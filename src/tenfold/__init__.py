@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import tenfold.backends.cpu  # noqa: F401
-from tenfold.api import fused, image
+from tenfold.api import fused, image, losses, math, sparse, string
 from tenfold.core.autodiff import (
     custom_grad,
     grad,
@@ -168,6 +168,10 @@ from tenfold.ops.convolution3d import (
     conv3d,
     conv3d_transpose,
 )
+from tenfold.ops.counting import (
+    bincount,
+    dense_bincount,
+)
 from tenfold.ops.creation import (
     diag,
     eye,
@@ -193,6 +197,9 @@ from tenfold.ops.creation import (
 )
 from tenfold.ops.creation import (
     range_ as range,
+)
+from tenfold.ops.einsum import (
+    einsum,
 )
 from tenfold.ops.evaluation import (
     in_top_k_async,
@@ -225,6 +232,7 @@ from tenfold.ops.joining import (
     unstack,
 )
 from tenfold.ops.logical import (
+    bitwise_and,
     equal,
     greater,
     greater_equal,
@@ -238,6 +246,9 @@ from tenfold.ops.logical import (
     where,
     where_async,
 )
+from tenfold.ops.losses import (
+    Reduction,
+)
 from tenfold.ops.matrices import (
     dot,
     euclidean_norm,
@@ -248,6 +259,9 @@ from tenfold.ops.matrices import (
 )
 from tenfold.ops.morphology import (
     dilation2d,
+)
+from tenfold.ops.moving_average import (
+    moving_average,
 )
 from tenfold.ops.normalization import (
     batch_norm,
@@ -288,7 +302,14 @@ from tenfold.ops.powers import (
     sqrt,
     square,
 )
+from tenfold.ops.ragged import (
+    ragged_gather,
+    ragged_range,
+    ragged_tensor_to_tensor,
+)
 from tenfold.ops.random import (
+    dropout,
+    multinomial,
     rand,
     random_gamma,
     random_normal,
@@ -296,6 +317,10 @@ from tenfold.ops.random import (
     random_uniform,
     random_uniform_int,
     truncated_normal,
+)
+from tenfold.ops.recurrent import (
+    basic_lstm_cell,
+    multi_rnn_cell,
 )
 from tenfold.ops.reduction import (
     all,
@@ -380,6 +405,7 @@ __all__ = [
     "MemoryInfo",
     "ModelFormatError",
     "Pending",
+    "Reduction",
     "TenfoldError",
     "Tensor",
     "TensorBuffer",
@@ -406,11 +432,14 @@ __all__ = [
     "avg_pool3d",
     "backend",
     "backend_scope",
+    "basic_lstm_cell",
     "batch_norm",
     "batch_norm2d",
     "batch_norm3d",
     "batch_norm4d",
     "batch_to_space_nd",
+    "bincount",
+    "bitwise_and",
     "boolean_mask_async",
     "broadcast_args",
     "broadcast_to",
@@ -436,6 +465,7 @@ __all__ = [
     "cumprod",
     "cumsum",
     "custom_grad",
+    "dense_bincount",
     "deprecation_warn",
     "depth_to_space",
     "depthwise_conv2d",
@@ -448,6 +478,8 @@ __all__ = [
     "div",
     "div_no_nan",
     "dot",
+    "dropout",
+    "einsum",
     "elu",
     "enable_debug_mode",
     "enable_prod_mode",
@@ -505,8 +537,10 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "logsumexp",
+    "losses",
     "lower_bound",
     "mat_mul",
+    "math",
     "max",
     "max_pool",
     "max_pool3d",
@@ -520,7 +554,10 @@ __all__ = [
     "mirror_pad",
     "mod",
     "moments",
+    "moving_average",
     "mul",
+    "multi_rnn_cell",
+    "multinomial",
     "neg",
     "norm",
     "not_equal",
@@ -539,6 +576,9 @@ __all__ = [
     "print",
     "prod",
     "profile",
+    "ragged_gather",
+    "ragged_range",
+    "ragged_tensor_to_tensor",
     "rand",
     "random_gamma",
     "random_normal",
@@ -585,6 +625,7 @@ __all__ = [
     "softmax",
     "softplus",
     "space_to_batch_nd",
+    "sparse",
     "sparse_to_dense",
     "split",
     "sqrt",
@@ -594,6 +635,7 @@ __all__ = [
     "stack",
     "step",
     "strided_slice",
+    "string",
     "sub",
     "sum",
     "sum_out_type",

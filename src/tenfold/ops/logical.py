@@ -8,7 +8,7 @@ import numpy as np
 
 from tenfold.codegen.expr import Expr, function, select
 from tenfold.core.conversion import TensorLike, convert_to_tensor
-from tenfold.core.dtypes import upcast_type
+from tenfold.core.dtypes import is_floating, upcast_type
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
@@ -36,13 +36,16 @@ def _comparison(name: str, scalar_function: str) -> Kernel:
     """A comparison's kernel. Its result is constant wherever it is smooth, so the gradient is zero."""
 
     def gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
-        a, b = saved
-        return [lambda: ENGINE.zeros(a.shape, dy.dtype), lambda: ENGINE.zeros(b.shape, dy.dtype)]
+        return [lambda: _no_slope(saved[0]), lambda: _no_slope(saved[1])]
 
     compare = function(scalar_function)
     return elementwise_kernel(
         name, ("a", "b"), lambda a, b: compare(a, b), gradient=gradient, saves=("a", "b"), result="bool"
     )
+
+
+def _no_slope(x: Tensor) -> Tensor:
+    return ENGINE.zeros(x.shape, x.dtype if x.dtype == "complex64" or is_floating(x.dtype) else "float32")
 
 
 def _compare(kernel: Kernel, name: str, a: TensorLike, b: TensorLike) -> Tensor:
@@ -366,6 +369,43 @@ def logical_not(x: TensorLike) -> Tensor:
         [True, False]
     """
     return unary(LOGICAL_NOT, "logical_not", convert_to_tensor(x, "x", "logical_not", "bool"))
+
+
+# --- bits --------------------------------------------------------------------------------------------------
+
+
+BITWISE_AND = elementwise_kernel("BitwiseAnd", ("a", "b"), function("bitwise_and"))
+
+
+@op()
+def bitwise_and(x: TensorLike, y: TensorLike) -> Tensor:
+    """The bits that two integers have in common, element by element.
+
+    Args:
+        x: int32 tensor of any shape.
+        y: int32 tensor of the same shape.
+
+    Returns:
+        int32 tensor of that shape.
+
+    Raises:
+        TypeError: if an argument is no tensor-like, or a tensor of another dtype.
+        ValueError: if the shapes differ.
+
+    Source: TensorFlow's `BitwiseAnd`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.bitwise_and([12, 7], [10, 2]).array_sync()
+        [8, 2]
+    """
+    first = convert_to_tensor(x, "x", "bitwise_and", "int32")
+    second = convert_to_tensor(y, "y", "bitwise_and", "int32")
+    if first.shape != second.shape:
+        raise ValueError(
+            f"bitwise_and: arguments 'x' and 'y' must have one shape, got {list(first.shape)} and {list(second.shape)}."
+        )
+    return ENGINE.run_kernel(BITWISE_AND.name, (first, second))
 
 
 # --- choice ------------------------------------------------------------------------------------------------

@@ -7,30 +7,24 @@ NumPy's, not TensorFlow.js's: a seed gives other numbers there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tenfold.core.arguments import integer
-from tenfold.core.conversion import cast_array, check_shape
-from tenfold.core.dtypes import DType
+from tenfold.core.conversion import TensorLike, cast_array, check_shape, convert_to_tensor
+from tenfold.core.dtypes import DType, is_floating
 from tenfold.core.engine import ENGINE
+from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
 from tenfold.core.op import op
+from tenfold.core.seeds import Seed, generator
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
+from tenfold.ops import operands
 
-if TYPE_CHECKING:
-    from numpy.random import Generator
-
-Seed = int | float | str | None
-"""What makes a stream of random numbers repeatable: a number or text."""
+# --- numbers -----------------------------------------------------------------------------------------------
 
 _LIMIT = 2.0
 """How many standard deviations a truncated normal number may be away from the mean."""
-
-
-def _generator(seed: Seed) -> Generator:
-    return np.random.default_rng(None if seed is None else list(str(seed).encode()))
 
 
 def _made(values: np.ndarray, shape: Shape, dtype: DType) -> Tensor:
@@ -68,7 +62,7 @@ def random_normal(
         (2, 3)
     """
     lengths, kind = check_shape(shape, "random_normal"), _number_dtype(dtype, "random_normal")
-    return _made(_generator(seed).normal(mean, std_dev, lengths), lengths, kind)
+    return _made(generator(seed).normal(mean, std_dev, lengths), lengths, kind)
 
 
 @op()
@@ -81,7 +75,7 @@ def random_standard_normal(shape: Sequence[int], dtype: DType | None = None, see
         'float32'
     """
     lengths, kind = check_shape(shape, "random_standard_normal"), _number_dtype(dtype, "random_standard_normal")
-    return _made(_generator(seed).standard_normal(lengths), lengths, kind)
+    return _made(generator(seed).standard_normal(lengths), lengths, kind)
 
 
 @op()
@@ -108,11 +102,11 @@ def truncated_normal(
         True
     """
     lengths, kind = check_shape(shape, "truncated_normal"), _number_dtype(dtype, "truncated_normal")
-    generator = _generator(seed)
-    values = generator.standard_normal(lengths)
+    stream = generator(seed)
+    values = stream.standard_normal(lengths)
     outside = np.abs(values) > _LIMIT
     while outside.any():
-        values[outside] = generator.standard_normal(np.count_nonzero(outside))
+        values[outside] = stream.standard_normal(np.count_nonzero(outside))
         outside = np.abs(values) > _LIMIT
     return _made(values * std_dev + mean, lengths, kind)
 
@@ -141,7 +135,7 @@ def random_uniform(
         [[True, True], [True, True]]
     """
     lengths = check_shape(shape, "random_uniform")
-    values = _generator(seed).uniform(minval, maxval, lengths)
+    values = generator(seed).uniform(minval, maxval, lengths)
     if dtype == "bool":
         return _made(values >= (minval + maxval) / 2, lengths, "bool")
     if dtype not in ("float32", "int32"):
@@ -176,7 +170,7 @@ def random_uniform_int(shape: Sequence[int], minval: int, maxval: int, seed: See
     low, high = integer(minval, "minval", "random_uniform_int"), integer(maxval, "maxval", "random_uniform_int")
     if low >= high:
         raise ValueError(f"random_uniform_int: argument 'maxval' must be more than 'minval', got {high} and {low}.")
-    return _made(_generator(seed).integers(low, high, lengths), lengths, "int32")
+    return _made(generator(seed).integers(low, high, lengths), lengths, "int32")
 
 
 @op()
@@ -206,7 +200,7 @@ def random_gamma(
     lengths, kind = check_shape(shape, "random_gamma"), _number_dtype(dtype, "random_gamma")
     if alpha <= 0 or beta <= 0:
         raise ValueError(f"random_gamma: arguments 'alpha' and 'beta' must be positive, got {alpha} and {beta}.")
-    return _made(_generator(seed).gamma(alpha, 1 / beta, lengths), lengths, kind)
+    return _made(generator(seed).gamma(alpha, 1 / beta, lengths), lengths, kind)
 
 
 @op()
@@ -233,3 +227,104 @@ def rand(shape: Sequence[int], rand_function: Callable[[], float], dtype: DType 
         raise ValueError(f"rand: argument 'dtype' must be 'float32', 'int32' or 'bool', got {dtype!r}.")
     values = np.array([rand_function() for _ in range(int(np.prod(lengths)))], np.float64)
     return _made(values.reshape(lengths), lengths, dtype)
+
+
+# --- multinomial -------------------------------------------------------------------------------------------
+
+
+def _multinomial_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    return TensorSpec((specs[0].shape[0], attributes["num_samples"]), "int32")
+
+
+MULTINOMIAL = define_kernel(Kernel("Multinomial", ("logits",), _multinomial_infer, pure=False))
+
+
+@op()
+def multinomial(logits: TensorLike, num_samples: int, seed: Seed = None, normalized: bool = False) -> Tensor:
+    """Draw outcomes with given probabilities.
+
+    Args:
+        logits: tensor of any real dtype, [outcomes] or [batch, outcomes]: logarithms of probabilities, but for a
+            constant, of two outcomes or more.
+        num_samples: how many outcomes are drawn for each row.
+        seed: for the same outcomes again.
+        normalized: whether `logits` are the probabilities themselves.
+
+    Returns:
+        int32 tensor, [num_samples] or [batch, num_samples], of numbers of outcomes.
+
+    Raises:
+        TypeError: if `logits` is no tensor-like, or holds strings or complex numbers.
+        ValueError: if there are fewer than two outcomes, `logits` has another rank, or `num_samples` is negative.
+
+    Source: TensorFlow's `Multinomial`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.multinomial([-100, 0, -100], 4).array_sync()
+        [1, 1, 1, 1]
+    """
+    tensor = operands.real_float(logits, "multinomial", "logits")
+    samples = operands.whole_number(num_samples, "multinomial", "num_samples", 0, None)
+    if tensor.rank not in (1, 2) or tensor.shape[-1] < 2:
+        raise ValueError(
+            "multinomial: argument 'logits' must have rank 1 or 2 and two outcomes or more, got the shape "
+            f"{list(tensor.shape)}."
+        )
+    rows = tensor.reshape((-1, tensor.shape[-1]))
+    attributes = {"num_samples": samples, "seed": seed, "normalized": bool(normalized)}
+    drawn = ENGINE.run_kernel(MULTINOMIAL.name, (rows,), attributes)
+    return drawn.reshape((*tensor.shape[:-1], samples))
+
+
+# --- dropout -----------------------------------------------------------------------------------------------
+
+
+@op()
+def dropout(x: TensorLike, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Seed = None) -> Tensor:
+    """Set random elements to 0, and scale the others up so that the expected sum stays.
+
+    Args:
+        x: float32 tensor of any shape.
+        rate: the part of elements that are dropped, from 0 to less than 1.
+        noise_shape: the shape in which it is drawn what is dropped; it broadcasts with that of `x`: along an axis of
+            length 1, all elements are dropped together. None, also for a length, stands for that of `x`.
+        seed: for dropping the same elements again.
+
+    Returns:
+        float32 tensor of the same shape.
+
+    Raises:
+        TypeError: if `x` is no tensor-like, or a tensor of another dtype.
+        ValueError: if `rate` is not in [0, 1), or `noise_shape` does not broadcast with the shape of `x`.
+
+    Source: Srivastava et al., Dropout, 2014; TensorFlow's `tf.nn.dropout`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> kept = tf.dropout(tf.ones([1000]), 0.5, seed=1)
+        >>> sorted(set(kept.array_sync()))
+        [0.0, 2.0]
+    """
+    tensor = convert_to_tensor(x, "x", "dropout")
+    if not is_floating(tensor.dtype):
+        raise TypeError(
+            f"dropout: argument 'x' must be a float32 tensor, since it is scaled, got {tensor.dtype}; cast it first."
+        )
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout: argument 'rate' must be in [0, 1), got {rate}.")
+    if rate == 0:
+        return tensor.clone()
+    shape = resolve_noise_shape(tensor.shape, noise_shape)
+    kept = generator(seed).random(shape) >= rate
+    return tensor.mul(_made(kept / (1 - rate), shape, tensor.dtype))
+
+
+def resolve_noise_shape(shape: Shape, noise_shape: Sequence[int | None] | None) -> Shape:
+    """The shape in which it is drawn what of a tensor of `shape` is dropped: open lengths are those of the tensor."""
+    if noise_shape is None:
+        return shape
+    lengths = tuple(noise_shape)
+    if len(lengths) == len(shape):
+        lengths = tuple(own if length is None else length for own, length in zip(shape, lengths, strict=True))
+    return check_shape(lengths, "dropout: argument 'noise_shape'")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from tenfold.backends.cpu import (  # noqa: F401
     arrays,
     convolution,
+    counting,
     creation,
+    einsum,
     image,
     indexing,
     matmul,
@@ -13,6 +15,8 @@ from tenfold.backends.cpu import (  # noqa: F401
     normalization,
     padding,
     pooling,
+    ragged,
+    random,
     rearranging,
     reduction,
     resize,
@@ -20,6 +24,8 @@ from tenfold.backends.cpu import (  # noqa: F401
     scan,
     searching,
     selection,
+    sparse,
+    strings,
     transpose,
     volumes,
 )

@@ -1,0 +1,15 @@
+"""`tf.sparse`. Written by `python -m tools.generate`; do not edit."""
+
+from tenfold.ops.sparse import (
+    sparse_fill_empty_rows,
+    sparse_reshape,
+    sparse_segment_mean,
+    sparse_segment_sum,
+)
+
+__all__ = [
+    "sparse_fill_empty_rows",
+    "sparse_reshape",
+    "sparse_segment_mean",
+    "sparse_segment_sum",
+]

@@ -1,0 +1,15 @@
+"""`tf.string`. Written by `python -m tools.generate`; do not edit."""
+
+from tenfold.ops.strings import (
+    static_regex_replace,
+    string_n_grams,
+    string_split,
+    string_to_hash_bucket_fast,
+)
+
+__all__ = [
+    "static_regex_replace",
+    "string_n_grams",
+    "string_split",
+    "string_to_hash_bucket_fast",
+]
