@@ -147,10 +147,9 @@ def check_infer(sample: Sample) -> None:
         INTERCEPTORS.reset(token)
 
 
-def check_gradients(sample: Sample, step: float = 1e-6, tolerance: float = 1e-5) -> None:
-    """The gradients agree with central differences, in float64."""
+def of_floats(sample: Sample) -> tuple[Callable[..., tf.Tensor], list[np.ndarray]]:
+    """The sample as a function of its positional float arguments, and those in double precision."""
     places = [i for i, a in enumerate(sample.args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
-    inputs = [np.asarray(sample.args[i], np.float64) for i in places]
 
     def run(*tensors: tf.Tensor) -> tf.Tensor:
         args = [_convert(a, tf.tensor) for a in sample.args]
@@ -160,37 +159,37 @@ def check_gradients(sample: Sample, step: float = 1e-6, tolerance: float = 1e-5)
         result = find_op(sample.op)(*args, **kwargs)
         return result[0] if isinstance(result, (list, tuple)) else result
 
+    return run, [np.asarray(sample.args[i], np.float64) for i in places]
+
+
+def check_gradients(sample: Sample, step: float = 1e-6, tolerance: float = 1e-5) -> None:
+    """The gradients agree with central differences, in float64."""
+    run, inputs = of_floats(sample)
     value = run(*map(double, inputs))
     weights = np.random.default_rng(0).uniform(0.5, 1.5, value.shape)
     found = tf.grads(run)(list(map(double, inputs)), double(weights))
 
-    def weighted(arrays: Sequence[np.ndarray]) -> float:
+    def weighted(*arrays: np.ndarray) -> float:
         return float((run(*map(double, arrays)).numpy() * weights).sum())
 
+    for number, (gradient, expected) in enumerate(zip(found, differences(weighted, inputs, step), strict=True)):
+        error = error_of_scale(gradient.numpy(), expected)
+        assert error <= tolerance, f"input {number}: error {error}; got {gradient.numpy()}, expected {expected}"
+
+
+def differences(function: Callable[..., float], inputs: Sequence[np.ndarray], step: float) -> list[np.ndarray]:
+    """The gradient of a function of arrays for each of them, by central differences."""
+    gradients = []
     for number, array in enumerate(inputs):
-        expected = np.zeros_like(array)
+        gradient = np.zeros_like(array)
         for position in np.ndindex(array.shape):
             changed = [a.copy() for a in inputs]
             changed[number][position] = array[position] + step
-            above = weighted(changed)
+            above = function(*changed)
             changed[number][position] = array[position] - step
-            expected[position] = (above - weighted(changed)) / (2 * step)
-        error = error_of_scale(found[number].numpy(), expected)
-        assert error <= tolerance, f"input {number}: error {error}; got {found[number].numpy()}, expected {expected}"
-
-
-def run_gradients(sample: Sample) -> None:
-    """Run the op and its gradients for every float argument, on float32, for those who watch the kernels."""
-    places = [i for i, a in enumerate(sample.args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
-
-    def run(*tensors: tf.Tensor) -> tf.Tensor:
-        args = [_convert(a, tf.tensor) for a in sample.args]
-        for place, tensor in zip(places, tensors, strict=True):
-            args[place] = tensor
-        result = find_op(sample.op)(*args, **{name: _convert(a, tf.tensor) for name, a in sample.kwargs.items()})
-        return result[0] if isinstance(result, (list, tuple)) else result
-
-    tf.grads(run)([tf.tensor(sample.args[i]) for i in places])
+            gradient[position] = (above - function(*changed)) / (2 * step)
+        gradients.append(gradient)
+    return gradients
 
 
 def double(array: np.ndarray) -> tf.Tensor:

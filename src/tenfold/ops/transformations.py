@@ -7,7 +7,7 @@ from math import prod
 
 from tenfold.core.arguments import integer, integers
 from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor
-from tenfold.core.dtypes import DType, check_dtype
+from tenfold.core.dtypes import DType, check_dtype, is_floating
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
@@ -26,7 +26,12 @@ def _identity_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
 
 
 IDENTITY = define_kernel(Kernel("Identity", ("x",), _identity_infer))
-register_gradient("Identity", lambda dy, saved, _: [lambda: dy.cast("float32")])
+register_gradient("Identity", lambda dy, saved, _: [lambda: _as_gradient(dy)])
+
+
+def _as_gradient(dy: Tensor) -> Tensor:
+    """Gradients of integers and bools are float32."""
+    return dy.clone() if dy.dtype == "complex64" or is_floating(dy.dtype) else dy.cast("float32")
 
 
 @op(method=True)
