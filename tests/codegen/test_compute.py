@@ -148,7 +148,9 @@ def test_simplification() -> None:
     assert simplify((i + 2) + 3).arguments[1].value == 5
     assert in_range(i, 8).value is True
     assert in_range(i + 8, 8).value is False
-    assert in_range(i - 1, 8).function == "logical_and"
+    assert in_range(i - 1, 8).function == "greater_equal"
+    assert in_range(i + 1, 8).function == "less"
+    assert in_range(i + i - 1, 8).function == "logical_and"
     assert simplify(call("maximum", i, 0)) is i
     assert simplify(call("minimum", i + 10, 5)).value == 5
     assert bounds(i * 3 - j) == (-3, 21)

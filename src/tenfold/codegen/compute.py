@@ -421,15 +421,14 @@ def unflatten(position: Operand, shape: Sequence[int]) -> list[Expr]:
 
 
 def in_range(index: Operand, length: int) -> Expr:
-    """Whether an index lies in an axis of the given length; constant where that is known."""
+    """Whether an index lies in an axis of the given length; sides where that is known are not compared."""
     expr = _as_index(index)
     low, high = bounds(expr)
-    if low is not None and high is not None:
-        if low >= 0 and high < length:
-            return constant(True, "bool")
-        if high < 0 or low >= length:
-            return constant(False, "bool")
-    return both(expr >= 0, expr < length)
+    if (high is not None and high < 0) or (low is not None and low >= length):
+        return constant(False, "bool")
+    begun = constant(True, "bool") if low is not None and low >= 0 else expr >= 0
+    ended = constant(True, "bool") if high is not None and high < length else expr < length
+    return both(begun, ended)
 
 
 def both(a: Expr, b: Expr) -> Expr:
