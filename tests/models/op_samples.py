@@ -50,6 +50,11 @@ def bools(*values: Any) -> np.ndarray:
     return np.array(values, np.bool_)
 
 
+def texts(*values: Any) -> np.ndarray:
+    """An array of text."""
+    return np.array(values, np.str_)
+
+
 def counting(*shape: int) -> np.ndarray:
     """0, 1, 2, ... in a shape."""
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
@@ -140,6 +145,7 @@ SAMPLES: dict[str, Sample] = {
     "LeakyRelu": Sample([X], [np.where(X > 0, X, X * np.float32(0.3))], {"alpha": f(0.3)}),
     "Prelu": Sample([X, Const(BIAS3)], [np.where(X > 0, X, X * BIAS3)]),
     "ClipByValue": Sample([X, Const(-1.0), Const(1.5)], [np.clip(X, -1, 1.5)]),
+    "BitwiseAnd": Sample([integers(12, 7), integers(10, 2)], [integers(8, 2)]),
     "LogicalAnd": Sample([bools(0, 1, 1), bools(1, 0, 1)], [bools(0, 0, 1)]),
     "LogicalOr": Sample([bools(0, 1, 0), bools(1, 0, 0)], [bools(1, 1, 0)]),
     "LogicalNot": Sample([bools(0, 1)], [bools(1, 0)]),
@@ -240,6 +246,7 @@ SAMPLES: dict[str, Sample] = {
         [np.where(A @ B + BIAS2 > 0, A @ B + BIAS2, (A @ B + BIAS2) * np.float32(0.1))],
         {"fused_ops": strings("BiasAdd", "LeakyRelu"), "leakyrelu_alpha": f(0.1), "num_args": i(1)},
     ),
+    "Einsum": Sample([A, B, X], [np.einsum("ij,kj,jl->il", A, B, X)], {"equation": s("ij,kj,jl->il"), "N": i(3)}),
     "Transpose": Sample([counting(2, 3, 4), Const(integers(2, 0, 1))], [counting(2, 3, 4).transpose(2, 0, 1)]),
     # normalisation
     **{
@@ -323,11 +330,84 @@ _BOXES = floats([0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 2, 1, 3])
 _SCORES = floats(0.9, 0.75, 0.6)
 _COMPLEX = np.array([1 + 3j, -2 + 4j], np.complex64)
 _LIMITS = [Const(3), Const(0.5)]
+_VOLUME = np.cos(counting(1, 3, 3, 2, 2))
+_VOLUME_KERNEL = np.sin(counting(2, 2, 2, 2, 3))
+_VOLUME_WINDOWS = np.lib.stride_tricks.sliding_window_view(_VOLUME, (2, 2, 2), (1, 2, 3))
+_VOLUME_ATTRIBUTES = {"strides": ints(1, 1, 1, 1, 1), "padding": s("VALID")}
+_SPARSE = [integers([0, 1], [2, 0]), floats(5, 7)]
 SAMPLES |= {
     "Complex": Sample([floats(1, -2), floats(3, 4)], [_COMPLEX]),
     "ComplexAbs": Sample([_COMPLEX], [np.abs(_COMPLEX)]),
     "Real": Sample([_COMPLEX], [floats(1, -2)]),
     "Imag": Sample([_COMPLEX], [floats(3, 4)]),
+    "Conv3D": Sample(
+        [_VOLUME, Const(_VOLUME_KERNEL)],
+        [np.einsum("bdhwcijk,ijkco->bdhwo", _VOLUME_WINDOWS, _VOLUME_KERNEL)],
+        _VOLUME_ATTRIBUTES,
+    ),
+    **{
+        op: Sample(
+            [_VOLUME], [reduce(_VOLUME_WINDOWS, (5, 6, 7))], {**_VOLUME_ATTRIBUTES, "ksize": ints(1, 2, 2, 2, 1)}
+        )
+        for op, reduce in (("AvgPool3D", np.mean), ("MaxPool3D", np.max))
+    },
+    "Dilation2D": Sample(
+        [PICTURE, Const(DEPTHWISE[..., 0])],
+        [(_windows(PICTURE, 2, 2) + DEPTHWISE[..., 0]).max((3, 4))],
+        {"strides": ints(1, 1, 1, 1), "rates": ints(1, 1, 1, 1), "padding": s("VALID")},
+    ),
+    "Bincount": Sample([integers(1, 3, 1), Const(4), floats(0.5, 2, 1)], [floats(0, 1.5, 0, 2)]),
+    "DenseBincount": Sample(
+        [integers([0, 2], [1, 1]), Const(3), Const(floats())],
+        [floats([1, 0, 1], [0, 1, 0])],
+        {"binary_output": b(True)},
+    ),
+    # sparse, string, ragged
+    "SparseFillEmptyRows": Sample(
+        [*_SPARSE, integers(3, 2), np.float32(-1)],
+        [integers([0, 1], [1, 0], [2, 0]), floats(5, -1, 7), bools(0, 1, 0), integers(0, 2)],
+    ),
+    "SparseReshape": Sample(
+        [integers([0, 1], [1, 2]), integers(2, 3), integers(3, -1)], [integers([0, 1], [2, 1]), integers(3, 2)]
+    ),
+    "SparseSegmentSum": Sample([X, integers(0, 1, 0), integers(0, 0, 1)], [np.stack([X[0] + X[1], X[0]])]),
+    "SparseSegmentMean": Sample([X, integers(0, 1, 0), integers(0, 0, 1)], [np.stack([(X[0] + X[1]) / 2, X[0]])]),
+    "StaticRegexReplace": Sample(
+        [texts("a-b-c", "d")],
+        [texts("a_b-c", "d")],
+        {"pattern": s("-"), "rewrite": s("_"), "replace_global": b(False)},
+    ),
+    "StringNGrams": Sample(
+        [texts("a", "b", "c", "d"), integers(0, 3, 4)],
+        [texts("<|a", "a|b", "b|c", "c|>", "<|d", "d|>"), integers(0, 4, 6)],
+        {
+            "separator": s("|"),
+            "ngram_widths": ints(2),
+            "left_pad": s("<"),
+            "right_pad": s(">"),
+            "pad_width": i(-1),
+            "preserve_short_sequences": b(False),
+        },
+    ),
+    "StringSplit": Sample(
+        [texts("a b", " c"), Const("  ")],
+        [integers([0, 0], [0, 1], [1, 0]), texts("a", "b", "c"), integers(2, 2)],
+        {"skip_empty": b(True)},
+    ),
+    "StringToHashBucketFast": Sample([texts("Hello", "TensorFlow", "2.x")], [integers(0, 2, 2)], {"num_buckets": i(3)}),
+    "RaggedGather": Sample(
+        [integers(0, 2, 2, 5), floats(1, 2, 3, 4, 5), integers(2, 0)],
+        [integers(0, 3, 5), floats(3, 4, 5, 1, 2)],
+        {"PARAMS_RAGGED_RANK": i(1), "OUTPUT_RAGGED_RANK": i(1)},
+    ),
+    "RaggedRange": Sample(
+        [integers(0, 5), integers(3, 3), integers(1, -1)], [integers(0, 3, 5), integers(0, 1, 2, 5, 4)]
+    ),
+    "RaggedTensorToTensor": Sample(
+        [integers(2, -1), floats(1, 2, 3), np.float32(0), integers(0, 1, 3)],
+        [floats([1, 0], [2, 3])],
+        {"row_partition_types": strings("ROW_SPLITS"), "num_row_partition_tensors": i(1)},
+    ),
     "NonMaxSuppressionV2": Sample([_BOXES, _SCORES, *_LIMITS], [integers(0, 2)]),
     "NonMaxSuppressionV3": Sample([_BOXES, _SCORES, *_LIMITS, Const(0.7)], [integers(0)]),
     "NonMaxSuppressionV4": Sample(

@@ -17,7 +17,8 @@ import tenfold as tf
 from tenfold.core.tensor import Tensor
 from tenfold.graph.interpreter import interpret
 from tenfold.models.graph_model import GraphModel, load_graph_model_sync
-from tests.shared import human_models, model_path, shared_path
+from tests.shared import human_models, model_path, package_path, shared_path
+from tools.testdata import BASIC_PITCH, LANGUAGE_DETECTION
 
 Record = dict[str, Any]
 
@@ -122,4 +123,45 @@ def test_plan_agrees_with_op_by_op(name: str) -> None:
                 assert scale_error(one, other) <= BOUND
             held.append(tf.memory())
         assert held[-1] == held[-2], "runs leave something behind"
+        model.dispose()
+
+
+# --- models for other things than pictures -----------------------------------------------------------------
+
+
+def test_the_notes_of_a_chord() -> None:
+    """Basic Pitch on two sines, A4 and E5: of the keys of a piano these two are heard most clearly."""
+    time = np.arange(43_844) / 22_050
+    sound = 0.4 * np.sin(2 * np.pi * 440 * time) + 0.4 * np.sin(2 * np.pi * 659.26 * time)
+    with tf.tidy():
+        model = load_graph_model_sync(package_path(BASIC_PITCH, "model", "model.json"))
+        feeds = {"input_2": tf.tensor(sound.reshape(1, -1, 1))}
+        expected = op_by_op(model, feeds)
+        for _ in range(2):
+            for got, want in zip(planned(model, feeds), expected, strict=True):
+                assert scale_error(got, want) <= BOUND
+        notes = planned(model, feeds)[1][0, 20:150].mean(0)
+        assert sorted(np.argsort(notes)[-2:] + 21) == [69, 76]
+        model.dispose()
+
+
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        ("py", "import sys\n\nclass A:\n    def __init__(self):\n        self.x = len(sys.argv)\n"),
+        ("c", '#include <stdio.h>\n\nint main(void) {\n  printf("hello\\n");\n  return 0;\n}\n'),
+        ("html", "<!doctype html>\n<html><body><p>Grüße</p></body></html>\n"),
+    ],
+)
+def test_the_language_of_a_text(language: str, source: str) -> None:
+    """Text in, a loop with tensor lists, hash buckets, sparse embeddings, text out."""
+    with tf.tidy():
+        model = load_graph_model_sync(package_path(LANGUAGE_DETECTION, "model", "model.json"))
+        feeds = {"Placeholder": tf.tensor([source])}
+        expected, names = op_by_op(model, feeds)
+        assert names[0, expected.argmax()] == language
+        for _ in range(6):
+            scores, found = planned(model, feeds)
+            assert scale_error(scores, expected) <= BOUND
+            assert found.tolist() == names.tolist()
         model.dispose()

@@ -14,7 +14,7 @@ from tenfold.core.kernel import find_kernel_definition
 from tenfold.graph.host_ops import find_host_op
 from tenfold.graph.interpreter import interpret
 from tenfold.models.tf_ops import CATEGORIES, ROWS
-from tests.models.graph_defs import Builder, b, dtype, f, i, ints, node, s, shape, strings
+from tests.models.graph_defs import TYPES, Builder, b, dtype, f, i, ints, node, s, shape, strings
 from tests.models.op_samples import (
     BIAS3,
     CONV,
@@ -45,7 +45,10 @@ def compute(graph: Builder, feeds: dict[str, np.ndarray], outputs: Sequence[str]
     for _ in range(2):
         planned = model.execute(tensors)
         for got, want in zip(planned if isinstance(planned, list) else [planned], expected, strict=True):
-            np.testing.assert_allclose(got.numpy(), want, 1e-5, 1e-5)
+            if want.dtype == object:
+                assert got.numpy().tolist() == want.tolist()
+            else:
+                np.testing.assert_allclose(got.numpy(), want, 1e-5, 1e-5)
     model.dispose()
     return expected
 
@@ -60,13 +63,15 @@ def check(op: str, sample: Sample) -> None:
         if isinstance(given, Const):
             names.append(graph.const(name, given.value))
         else:
-            kind = {"f": "DT_FLOAT", "i": "DT_INT32", "b": "DT_BOOL", "c": "DT_COMPLEX64"}[given.dtype.kind]
-            names.append(graph.input(name, kind))
+            names.append(graph.input(name, TYPES[given.dtype.kind]))
             feeds[name] = given
     graph.add("node", op, *names, **sample.attributes)
     outputs = [f"node:{number}" if number else "node" for number in range(len(sample.want))]
     for got, want in zip(compute(graph, feeds, outputs), sample.want, strict=True):
         assert got.shape == np.shape(want)
+        if np.asarray(want).dtype.kind == "U":
+            assert got.tolist() == np.asarray(want).tolist()
+            continue
         assert got.dtype == np.asarray(want).dtype
         scale = max(np.max(np.abs(want), initial=0), 1e-3)
         assert np.max(np.abs(got - want) if got.dtype != bool else got != want, initial=0) <= sample.tolerance * scale
@@ -150,7 +155,7 @@ CHAINS: dict[str, Callable[[Builder], dict[str, Any]]] = {
 }
 
 
-TESTED_APART = {"NoOp", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal"}
+TESTED_APART = {"Multinomial", "NoOp", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal"}
 
 
 def test_every_row_has_a_target_and_is_tested() -> None:
@@ -183,20 +188,10 @@ def test_row(op: str) -> None:
 
 @pytest.mark.parametrize("op", sorted(SAMPLES))
 def test_row_with_values_that_are_known_only_when_it_runs(op: str) -> None:
-    inputs = [
-        (
-            np.float32(given.value)
-            if isinstance(given.value, float)
-            else np.asarray(given.value).astype(
-                np.asarray(given.value).dtype if np.asarray(given.value).dtype.kind == "f" else np.int32
-            )
-        )
-        if isinstance(given, Const)
-        else given
-        for given in SAMPLES[op].inputs
-    ]
     sample = SAMPLES[op]
-    check(op, Sample([np.asarray(value) for value in inputs], sample.want, sample.attributes))
+    inputs = [np.asarray(given.value if isinstance(given, Const) else given) for given in sample.inputs]
+    fed = [array.astype({"f": np.float32, "i": np.int32}.get(array.dtype.kind, array.dtype)) for array in inputs]
+    check(op, Sample(fed, sample.want, sample.attributes))
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -312,6 +307,19 @@ def test_random_numbers(op: str, kind: str, low: float, high: float, seed: int) 
     assert first.shape == (50, 2)
     assert first.dtype == {"DT_FLOAT": np.float32, "DT_INT32": np.int32}[kind]
     assert low <= first.min() < first.max() <= high
+    assert np.array_equal(first, again) == bool(seed)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_outcomes_are_drawn(seed: int) -> None:
+    graph = Builder()
+    graph.input("logits")
+    graph.add("x", "Multinomial", "logits", graph.const("count", 100), seed=i(seed), seed2=i(0))
+    model = graph.model(["x"])
+    logits = tf.tensor([[0.0, 0.0, -100.0], [-100.0, 0.0, -100.0]])
+    first, again = (model.execute(logits).numpy() for _ in range(2))
+    assert set(first[0].tolist()) == {0, 1}
+    assert set(first[1].tolist()) == {1}
     assert np.array_equal(first, again) == bool(seed)
 
 

@@ -29,12 +29,17 @@ def _lengths(shape: Any) -> tuple[int, ...]:
 # --- random numbers ----------------------------------------------------------------------------------------
 
 
+def seed_of(attributes: Attributes) -> str | None:
+    """The seed of an op that has two numbers for it; both are 0 where the numbers shall differ in each run."""
+    seeds = attributes["seed"], attributes["seed2"]
+    return f"{seeds[0]} {seeds[1]}" if any(seeds) else None
+
+
 def _register_random(name: str, make: Callable[[Attributes, str | None], Tensor], attributes: str) -> None:
     """Let nodes make random numbers: anew in each run, or the same ones if the model states a seed."""
 
     def function(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> HostResult:
-        seeds = attributes["seed"], attributes["seed2"]
-        return make(attributes, f"{seeds[0]} {seeds[1]}" if any(seeds) else None)
+        return make(attributes, seed_of(attributes))
 
     register_host_op(name, HostOp(function, attributes=("shape", *attributes.split(), "seed", "seed2")))
 

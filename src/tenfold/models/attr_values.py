@@ -151,9 +151,14 @@ def attr_word(raw: Any) -> str:
     return attr_text(raw).lower()
 
 
+def attr_texts(raw: Any) -> tuple[str, ...]:
+    """Several texts, as they are."""
+    return tuple(text(value) for value in _list(raw, "s"))
+
+
 def attr_words(raw: Any) -> tuple[str, ...]:
     """Several texts of which the case does not count."""
-    return tuple(text(value).lower() for value in _list(raw, "s"))
+    return tuple(value.lower() for value in attr_texts(raw))
 
 
 def attr_dtype(raw: Any) -> str:

@@ -16,8 +16,11 @@ from tenfold.models.tf_ops import (
     logical,
     matrices,
     normalization,
+    ragged,
     reduction,
     slice_join,
+    sparse,
+    string,
     transformation,
 )
 from tenfold.models.tf_ops.row import Row
@@ -36,8 +39,11 @@ CATEGORIES = {
     "logical": logical.ROWS,
     "matrices": matrices.ROWS,
     "normalization": normalization.ROWS,
+    "ragged": ragged.ROWS,
     "reduction": reduction.ROWS,
     "slice_join": slice_join.ROWS,
+    "sparse": sparse.ROWS,
+    "string": string.ROWS,
     "transformation": transformation.ROWS,
 }
 

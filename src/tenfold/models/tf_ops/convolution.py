@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tenfold.models.attr_values import array_ints, attr_bool, attr_int, attr_word
 from tenfold.models.tf_ops.fused import lower_fused_convolution, lower_pooling
 from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
-from tenfold.models.tf_ops.windows import convolution_attributes, padding, spatial
+from tenfold.models.tf_ops.windows import convolution_attributes, padding, spatial, volume_attributes
 
 if TYPE_CHECKING:
     from tenfold.models.lowering import Emitter
@@ -52,6 +52,26 @@ def _transposed_convolution(node: NodeDef, emit: Emitter) -> None:
     emit(node.name, "Conv2DBackpropInput", inputs, {**attributes, **known}, dynamic)
 
 
+def _volume_convolution(node: NodeDef, emit: Emitter) -> None:
+    attributes = volume_attributes(node, emit, "dilations")
+    emit(node.name, node.op, (emit.input(node, 0), emit.input(node, 1)), attributes)
+
+
+def _volume_pooling(node: NodeDef, emit: Emitter) -> None:
+    attributes = volume_attributes(node, emit, "ksize")
+    attributes["filter_size"] = attributes.pop("ksize")
+    emit(node.name, node.op, (emit.input(node, 0),), {**attributes, "dim_rounding_mode": None})
+
+
+def _dilation(node: NodeDef, emit: Emitter) -> None:
+    attributes = {
+        "strides": spatial(node, emit, "strides", "NHWC"),
+        "pad": padding(node, emit),
+        "dilations": spatial(node, emit, "rates", "NHWC"),
+    }
+    emit(node.name, node.op, (emit.input(node, 0), emit.input(node, 1)), attributes)
+
+
 def _max_pool_with_argmax(node: NodeDef, emit: Emitter) -> None:
     attributes = {
         "filter_size": spatial(node, emit, "ksize", "NHWC"),
@@ -83,6 +103,10 @@ ROWS = (
     ),
     Row("AvgPool", "AvgPool", lower=lower_pooling),
     Row("MaxPool", "MaxPool", lower=lower_pooling),
+    Row("Conv3D", "Conv3D", lower=_volume_convolution),
+    Row("AvgPool3D", "AvgPool3D", lower=_volume_pooling),
+    Row("MaxPool3D", "MaxPool3D", lower=_volume_pooling),
+    Row("Dilation2D", "Dilation2D", lower=_dilation),
     Row(
         "MaxPoolWithArgmax",
         "MaxPoolWithArgmax",

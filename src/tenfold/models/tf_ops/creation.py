@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenfold.graph.public_ops import seed_of
 from tenfold.models.attr_values import (
     array_float,
     array_int,
@@ -37,7 +38,14 @@ def _integers_between(node: NodeDef, emit: Emitter) -> None:
     emit(node.name, node.op, (), {**attributes, **known}, dynamic)
 
 
+def _multinomial(node: NodeDef, emit: Emitter) -> None:
+    seed = seed_of(emit.attributes(node, _SEEDS))
+    known, dynamic = emit.input_attributes(node, (InputAttribute("num_samples", 1, array_int),))
+    emit(node.name, node.op, (emit.input(node, 0),), {**known, "seed": seed, "normalized": False}, dynamic)
+
+
 ROWS = (
+    Row("Multinomial", "Multinomial", lower=_multinomial),
     Row("RandomStandardNormal", "RandomStandardNormal", (), (_DTYPE, *_SEEDS), (_SHAPE,)),
     Row(
         "RandomUniform",

@@ -7,7 +7,17 @@ from tenfold.models.tf_ops.row import Row, binary, unary
 ROWS = (
     *(
         binary(op)
-        for op in ("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr")
+        for op in (
+            "Equal",
+            "NotEqual",
+            "Greater",
+            "GreaterEqual",
+            "Less",
+            "LessEqual",
+            "LogicalAnd",
+            "LogicalOr",
+            "BitwiseAnd",
+        )
     ),
     unary("LogicalNot"),
     Row("Select", "Select", (0, 1, 2)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenfold.models.attr_values import array_ints, attr_bool
+from tenfold.models.attr_values import array_ints, attr_bool, attr_text
 from tenfold.models.tf_ops.fused import lower_fused_matmul
 from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
 
@@ -20,5 +20,6 @@ ROWS = (
     Row("BatchMatMul", "BatchMatMul", (0, 1), _ADJOINTS),
     Row("BatchMatMulV2", "BatchMatMul", (0, 1), _ADJOINTS),
     Row("_FusedMatMul", "BatchMatMul", lower=lower_fused_matmul),
+    Row("Einsum", "Einsum", slice(0, None), (Attribute("equation", attr_text),)),
     Row("Transpose", "Transpose", (0,), (), (InputAttribute("perm", 1, array_ints),)),
 )

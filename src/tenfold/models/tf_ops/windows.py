@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tenfold.models.node_def import NodeDef
 
 DATA_FORMAT = Attribute("data_format", attr_data_format, default="NHWC")
+_VOLUME_FORMAT = Attribute("data_format", attr_word, default="ndhwc")
 _PADDING = Attribute("padding", attr_word)
 _EXPLICIT = Attribute("explicit_paddings", attr_ints, default=())
 
@@ -26,6 +27,20 @@ def convolution_attributes(node: NodeDef, emit: Emitter) -> dict[str, Any]:
         "dilations": spatial(node, emit, "dilations", data_format, (1, 1, 1, 1)),
         "dim_rounding_mode": None,
     }
+
+
+def volume_attributes(node: NodeDef, emit: Emitter, *names: str) -> dict[str, Any]:
+    """The strides and the padding of windows in three dimensions, and further attributes like the strides."""
+    if emit.attribute(node, _VOLUME_FORMAT) != "ndhwc":
+        raise emit.error(node, "attribute 'data_format': must be NDHWC")
+    pad = padding(node, emit)
+    if not isinstance(pad, str):
+        raise emit.error(node, "attribute 'padding': must be SAME or VALID in three dimensions")
+    attributes = {
+        name: spatial(node, emit, name, "NDHWC", (1,) * 5 if name == "dilations" else REQUIRED, rank=5)
+        for name in ("strides", *names)
+    }
+    return {**attributes, "pad": pad}
 
 
 def spatial(
