@@ -16,7 +16,7 @@ from tenfold.core.environment import ENV
 from tenfold.core.kernel import Attributes
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
-from tenfold.ops import operands
+from tenfold.ops import complex_numbers, operands
 from tenfold.ops.elementwise import cast_to, elementwise_kernel, scalar_like, unary
 
 Thunks = Sequence[Callable[[], Tensor] | None]
@@ -55,7 +55,22 @@ ABS = elementwise_kernel(
     gradient=lambda dy, saved, _: [lambda: dy.mul(cast_to(saved[0].sign(), dy.dtype))],
     saves=("x",),
 )
-COMPLEX_ABS = elementwise_kernel("ComplexAbs", ("x",), lambda x: absolute(x), result="float32")
+
+
+def _complex_abs_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
+    """Along the number, of the length of `dy`; 0 at 0."""
+    (x,) = saved
+
+    def along() -> Tensor:
+        share = dy.div_no_nan(x.abs())
+        return complex_numbers.complex_(complex_numbers.real(x).mul(share), complex_numbers.imag(x).mul(share))
+
+    return [along]
+
+
+COMPLEX_ABS = elementwise_kernel(
+    "ComplexAbs", ("x",), lambda x: absolute(x), gradient=_complex_abs_gradient, saves=("x",), result="float32"
+)
 
 
 @op(method=("abs", "__abs__"))

@@ -25,6 +25,7 @@ from tenfold.backends.cpu import (  # noqa: F401
     searching,
     selection,
     sparse,
+    spectral,
     strings,
     transpose,
     volumes,

@@ -1,0 +1,163 @@
+"""Fourier transforms along the last axis. The namespace `spectral`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tenfold.core.conversion import TensorLike, convert_to_tensor
+from tenfold.core.engine import ENGINE
+from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
+from tenfold.core.op import op
+from tenfold.core.tensor import Tensor
+from tenfold.ops import complex_numbers, joining, operands
+
+# --- fft, ifft ---------------------------------------------------------------------------------------------
+
+
+def _same_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
+    return specs[0]
+
+
+FFT = define_kernel(Kernel("FFT", ("input",), _same_infer))
+IFFT = define_kernel(Kernel("IFFT", ("input",), _same_infer))
+
+
+def _times(x: Tensor, factor: float) -> Tensor:
+    return x.mul(ENGINE.make_tensor(np.asarray(factor, np.complex64), (), "complex64"))
+
+
+# The transform is a symmetric matrix, and its inverse the conjugate of it over the length.
+register_gradient("FFT", lambda dy, _, __: [lambda: _times(ENGINE.run_kernel("IFFT", (dy,)), dy.shape[-1])])
+register_gradient("IFFT", lambda dy, _, __: [lambda: _times(ENGINE.run_kernel("FFT", (dy,)), 1 / dy.shape[-1])])
+
+
+def _rows(input: TensorLike, op: str) -> Tensor:
+    tensor = convert_to_tensor(input, "input", op, "complex64")
+    if not tensor.rank:
+        raise ValueError(f"{op}: argument 'input' must have rank 1 or more, got a scalar.")
+    return tensor
+
+
+@op(namespace="spectral", method=True)
+def fft(input: TensorLike) -> Tensor:
+    """The discrete Fourier transform along the last axis.
+
+    Args:
+        input: complex64 tensor `[..., samples]`.
+
+    Returns:
+        complex64 tensor of the same shape: for each frequency `k` the sum of `input[n] * exp(-2 pi i k n / samples)`.
+
+    Raises:
+        TypeError: if `input` is no tensor-like, or a tensor of another dtype.
+        ValueError: if it is a scalar.
+
+    Source: TensorFlow's `FFT`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.spectral.fft(tf.complex([1, 2], [1, 1])).array_sync()
+        [(3+2j), (-1+0j)]
+    """
+    return ENGINE.run_kernel(FFT.name, (_rows(input, "fft"),))
+
+
+@op(namespace="spectral", method=True)
+def ifft(input: TensorLike) -> Tensor:
+    """The inverse discrete Fourier transform along the last axis.
+
+    Args:
+        input: complex64 tensor `[..., samples]`.
+
+    Returns:
+        complex64 tensor of the same shape, whose transform is `input`.
+
+    Raises:
+        TypeError: if `input` is no tensor-like, or a tensor of another dtype.
+        ValueError: if it is a scalar.
+
+    Source: TensorFlow's `IFFT`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.spectral.ifft(tf.complex([3, -1], [2, 0])).array_sync()
+        [(1+1j), (2+1j)]
+    """
+    return ENGINE.run_kernel(IFFT.name, (_rows(input, "ifft"),))
+
+
+# --- rfft, irfft -------------------------------------------------------------------------------------------
+
+
+@op(namespace="spectral", method=True)
+def rfft(input: TensorLike, fft_length: int | None = None) -> Tensor:
+    """The discrete Fourier transform of real numbers along the last axis: its first half, which tells the other.
+
+    Args:
+        input: float32 tensor `[..., samples]`.
+        fft_length: how many samples to transform; longer rows are cut, shorter ones padded with zeros. None takes
+            all.
+
+    Returns:
+        complex64 tensor `[..., fft_length // 2 + 1]`.
+
+    Raises:
+        TypeError: if `input` is no tensor-like, or a tensor of another dtype.
+        ValueError: if it is a scalar, or `fft_length` is less than 1.
+
+    Source: TensorFlow's `RFFT`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.spectral.rfft([1, 2, 3, 4]).array_sync()
+        [(10+0j), (-2+2j), (-2+0j)]
+    """
+    tensor = convert_to_tensor(input, "input", "rfft", "float32")
+    if not tensor.rank:
+        raise ValueError("rfft: argument 'input' must have rank 1 or more, got a scalar.")
+    samples = tensor.shape[-1]
+    length = samples if fft_length is None else operands.whole_number(fft_length, "rfft", "fft_length", 1, None)
+    if length < samples:
+        tensor = tensor.slice((0,) * tensor.rank, (*tensor.shape[:-1], length))
+    elif length > samples:
+        tensor = tensor.pad([(0, 0)] * (tensor.rank - 1) + [(0, length - samples)])
+    transform = ENGINE.run_kernel(FFT.name, (complex_numbers.complex_(tensor, tensor.zeros_like()),))
+    return transform.slice((0,) * tensor.rank, (*tensor.shape[:-1], length // 2 + 1 if length else 0))
+
+
+@op(namespace="spectral", method=True)
+def irfft(input: TensorLike) -> Tensor:
+    """The inverse of `rfft` along the last axis, for rows of an even length.
+
+    Args:
+        input: complex64 tensor `[..., frequencies]`, the first half of a transform. The imaginary parts of the first
+            and of the last count for nothing.
+
+    Returns:
+        float32 tensor `[..., 2 * (frequencies - 1)]`; of one frequency it is the number itself. The result of a
+        vector is a batch of one, `[1, samples]`.
+
+    Raises:
+        TypeError: if `input` is no tensor-like, or a tensor of another dtype.
+        ValueError: if it is a scalar.
+
+    Source: TensorFlow's `IRFFT`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.spectral.irfft(tf.spectral.rfft([[1, 2, 3, 4]])).array_sync()
+        [[1.0, 2.0, 3.0, 4.0]]
+    """
+    half = _rows(input, "irfft")
+    if half.rank == 1:
+        half = half.reshape((1, half.size))
+    frequencies = half.shape[-1]
+    if frequencies > 2:
+        # The second half mirrors and conjugates the first without its ends.
+        start = (0,) * (half.rank - 1) + (1,)
+        inner = half.slice(start, (*half.shape[:-1], frequencies - 2))
+        mirrored = complex_numbers.complex_(complex_numbers.real(inner), complex_numbers.imag(inner).neg())
+        half = joining.concat([half, mirrored.reverse(-1)], -1)
+    return complex_numbers.real(ENGINE.run_kernel(IFFT.name, (half,)))
