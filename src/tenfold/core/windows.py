@@ -75,6 +75,16 @@ class ConvInfo(NamedTuple):
         return (self.filter_width - 1) * self.dilation_width + 1
 
     @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The windows along height and width."""
+        return (
+            Axis(self.in_height, self.out_height, self.filter_height, self.stride_height, self.dilation_height,
+                 self.pad_top, self.pad_bottom),
+            Axis(self.in_width, self.out_width, self.filter_width, self.stride_width, self.dilation_width,
+                 self.pad_left, self.pad_right),
+        )  # fmt: skip
+
+    @property
     def in_shape(self) -> tuple[int, int, int, int]:
         """The input's shape, in `data_format`."""
         return self._ordered(self.in_height, self.in_width, self.in_channels)
@@ -125,6 +135,11 @@ class VolumeInfo(NamedTuple):
 
     depth: Axis
     plane: ConvInfo
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The windows along depth, height and width."""
+        return self.depth, *self.plane.axes
 
     @property
     def in_shape(self) -> tuple[int, int, int, int, int]:

@@ -7,21 +7,20 @@ and to the filter, which are convolutions again, so that gradients of gradients 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import index
 from typing import Any
 
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
-from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
+from tenfold.core.kernel import Attributes
 from tenfold.core.op import op
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
-from tenfold.core.windows import ConvInfo, Pad, Pair, VolumeInfo, conv2d_info
+from tenfold.core.windows import ConvInfo, Pad, Pair, conv2d_info
 from tenfold.ops import windowing
-
-Thunks = Sequence[Callable[[], Tensor] | None]
+from tenfold.ops.convolution_kernels import define_convolution
 
 
 def _windows(attributes: Attributes) -> dict[str, Any]:
@@ -35,87 +34,6 @@ def _windows(attributes: Attributes) -> dict[str, Any]:
     }
 
 
-def define_convolution(
-    forward: str,
-    back_input: str,
-    back_filter: str,
-    sizes: Callable[[Shape, Shape, Attributes], ConvInfo | VolumeInfo],
-    windows: Callable[[Attributes], dict[str, Any]],
-) -> None:
-    """Define a convolution and its two gradients, and the gradients of all three by each other.
-
-    Args:
-        forward: name of the convolution, of inputs x and filter.
-        back_input: name of the gradient with respect to x, of inputs dy and filter.
-        back_filter: name of the gradient with respect to the filter, of inputs x and dy.
-        sizes: what the shapes of x and filter and the attributes make.
-        windows: the attributes that the three kernels have in common.
-    """
-
-    def forward_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
-        x, filter = specs
-        return TensorSpec(sizes(x.shape, filter.shape, attributes).out_shape, x.dtype)
-
-    def input_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
-        dy, filter = specs
-        input_shape = tuple(attributes["input_shape"])
-        check_dy(dy.shape, sizes(input_shape, filter.shape, attributes).out_shape)
-        return TensorSpec(input_shape, dy.dtype)
-
-    def filter_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
-        x, dy = specs
-        filter_shape = tuple(attributes["filter_shape"])
-        check_dy(dy.shape, sizes(x.shape, filter_shape, attributes).out_shape)
-        return TensorSpec(filter_shape, dy.dtype)
-
-    def convolve(x: Tensor, filter: Tensor, attributes: Attributes) -> Tensor:
-        return ENGINE.run_kernel(forward, (x, filter), windows(attributes))
-
-    def for_input(dy: Tensor, filter: Tensor, shape: Shape, attributes: Attributes) -> Tensor:
-        return ENGINE.run_kernel(back_input, (dy, filter), {**windows(attributes), "input_shape": shape})
-
-    def for_filter(x: Tensor, dy: Tensor, shape: Shape, attributes: Attributes) -> Tensor:
-        return ENGINE.run_kernel(back_filter, (x, dy), {**windows(attributes), "filter_shape": shape})
-
-    def forward_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
-        x, filter = saved
-        return [
-            lambda: for_input(dy, filter, x.shape, attributes),
-            lambda: for_filter(x, dy, filter.shape, attributes),
-        ]
-
-    def input_gradient(ddx: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
-        dy, filter = saved
-        return [
-            lambda: convolve(ddx, filter, attributes),
-            lambda: for_filter(ddx, dy, filter.shape, attributes),
-        ]
-
-    def filter_gradient(ddf: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
-        x, dy = saved
-        return [
-            lambda: for_input(dy, ddf, x.shape, attributes),
-            lambda: convolve(x, ddf, attributes),
-        ]
-
-    define_kernel(Kernel(forward, ("x", "filter"), forward_infer))
-    define_kernel(Kernel(back_input, ("dy", "filter"), input_infer))
-    define_kernel(Kernel(back_filter, ("x", "dy"), filter_infer))
-    register_gradient(forward, forward_gradient, inputs_to_save=["x", "filter"])
-    register_gradient(back_input, input_gradient, inputs_to_save=["dy", "filter"])
-    register_gradient(back_filter, filter_gradient, inputs_to_save=["x", "dy"])
-
-
-def check_dy(given: Shape, wanted: Shape) -> None:
-    """Raise if what comes back from a convolution has not the shape of its output.
-
-    Raises:
-        ValueError: naming both shapes.
-    """
-    if given != wanted:
-        raise ValueError(f"windows over the output shape make {list(wanted)}, but the tensor given is {list(given)}.")
-
-
 CONV2D = "Conv2D"
 CONV2D_BACKPROP_INPUT = "Conv2DBackpropInput"
 DEPTHWISE_CONV2D = "DepthwiseConv2dNative"
@@ -125,7 +43,7 @@ def _define_kernels(forward: str, back_input: str, back_filter: str, depthwise: 
     def sizes(x_shape: Shape, filter_shape: Shape, attributes: Attributes) -> ConvInfo:
         return conv2d_info(x_shape, filter_shape, **_windows(attributes), depthwise=depthwise)
 
-    define_convolution(forward, back_input, back_filter, sizes, _windows)
+    define_convolution(forward, back_input, back_filter, sizes, _windows, depthwise)
 
 
 _define_kernels(CONV2D, CONV2D_BACKPROP_INPUT, "Conv2DBackpropFilter", depthwise=False)

@@ -18,7 +18,7 @@ from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
 from tenfold.core.windows import Pad, Triple, VolumeInfo, conv3d_info
 from tenfold.ops import windowing
-from tenfold.ops.convolution import define_convolution
+from tenfold.ops.convolution_kernels import define_convolution
 
 CONV3D = "Conv3D"
 CONV3D_BACKPROP_INPUT = "Conv3DBackpropInputV2"
