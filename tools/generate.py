@@ -45,12 +45,20 @@ EXPORTS: dict[str, str] = {
     "core.tensor": "Tensor",
     "core.variables": "Variable dispose_variables variable",
     "ops.losses": "Reduction",
+    "ops.user_defined": "op",
+    "train.adaptive": "AdadeltaOptimizer AdagradOptimizer AdamOptimizer AdamaxOptimizer RMSPropOptimizer",
+    "train.gradient_descent": "MomentumOptimizer SGDOptimizer",
+    "train.optimizer": "NamedTensor Optimizer",
     "models.custom_ops": "GraphNode deregister_op get_registered_op register_op",
     "models.graph_model": "GraphModel load_graph_model load_graph_model_sync",
 }
 
 # Namespaces of functions that are no ops. They are imported when first asked for, so that `import tenfold` stays cheap.
 LAZY_NAMESPACES: dict[str, tuple[str, str]] = {
+    "serialization": (
+        "core.serialization",
+        "Serializable find_class get_registered_name register_class",
+    ),
     "io": (
         "models.io",
         "CompositeBuffer LoadOptions ModelArtifacts SaveOptions SaveResult WeightSpec decode_weights encode_weights "
@@ -59,6 +67,9 @@ LAZY_NAMESPACES: dict[str, tuple[str, str]] = {
         "with_save_handler",
     ),
 }
+
+# Rooms that are a namespace as they stand.
+PUBLIC_ROOMS = ("train",)
 
 NOTE = "Written by `python -m tools.generate`; do not edit."
 
@@ -98,7 +109,7 @@ def package_init(ops: Iterable[OpEntry]) -> str:
             namespaces.add(entry.namespace)
         else:
             by_module.setdefault(entry.function.__module__, set()).add(entry.name)
-    everything = {name for names in by_module.values() for name in names} | namespaces | {"__version__"}
+    everything = {name for names in by_module.values() for name in names} | namespaces | {"__version__"} | set(PUBLIC_ROOMS)
     lines = [
         '"""Tenfold: TensorFlow.js\'s platform, in Python.',
         "",
@@ -112,6 +123,7 @@ def package_init(ops: Iterable[OpEntry]) -> str:
         "from typing import TYPE_CHECKING, Any",
         "",
         "import tenfold.backends.cpu  # noqa: F401",
+        *(f"from tenfold import {name}" for name in PUBLIC_ROOMS),
         *(f"from tenfold.api import {name}" for name in sorted(namespaces)),
         *(_import(module, names) for module, names in sorted(by_module.items())),
         "",

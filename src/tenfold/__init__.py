@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import tenfold.backends.cpu  # noqa: F401
-from tenfold.api import fused, image, losses, math, sparse, string
+from tenfold import train
+from tenfold.api import fused, image, linalg, losses, math, signal, sparse, spectral, string
 from tenfold.core.autodiff import (
     custom_grad,
     grad,
@@ -385,14 +386,36 @@ from tenfold.ops.trigonometry import (
     tan,
     tanh,
 )
+from tenfold.ops.user_defined import (
+    op,
+)
+from tenfold.train.adaptive import (
+    AdadeltaOptimizer,
+    AdagradOptimizer,
+    AdamaxOptimizer,
+    AdamOptimizer,
+    RMSPropOptimizer,
+)
+from tenfold.train.gradient_descent import (
+    MomentumOptimizer,
+    SGDOptimizer,
+)
+from tenfold.train.optimizer import (
+    NamedTensor,
+    Optimizer,
+)
 
 if TYPE_CHECKING:
-    from tenfold.api import io
+    from tenfold.api import io, serialization
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ENV",
+    "AdadeltaOptimizer",
+    "AdagradOptimizer",
+    "AdamOptimizer",
+    "AdamaxOptimizer",
     "Availability",
     "BackendError",
     "DisposedError",
@@ -404,8 +427,13 @@ __all__ = [
     "KernelNotFoundError",
     "MemoryInfo",
     "ModelFormatError",
+    "MomentumOptimizer",
+    "NamedTensor",
+    "Optimizer",
     "Pending",
+    "RMSPropOptimizer",
     "Reduction",
+    "SGDOptimizer",
     "TenfoldError",
     "Tensor",
     "TensorBuffer",
@@ -523,6 +551,7 @@ __all__ = [
     "leaky_relu",
     "less",
     "less_equal",
+    "linalg",
     "linspace",
     "load_graph_model",
     "load_graph_model_sync",
@@ -564,6 +593,7 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "op",
     "outer_product",
     "pad",
     "pad1d",
@@ -611,10 +641,12 @@ __all__ = [
     "search_sorted",
     "selu",
     "separable_conv2d",
+    "serialization",
     "set_backend",
     "setdiff1d_async",
     "sigmoid",
     "sign",
+    "signal",
     "sin",
     "sinh",
     "slice",
@@ -627,6 +659,7 @@ __all__ = [
     "space_to_batch_nd",
     "sparse",
     "sparse_to_dense",
+    "spectral",
     "split",
     "sqrt",
     "square",
@@ -653,6 +686,7 @@ __all__ = [
     "tile",
     "time",
     "topk",
+    "train",
     "transpose",
     "truncated_normal",
     "unique",
@@ -674,6 +708,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("io",):
+    if name in ("serialization", "io"):
         return import_module(f"tenfold.api.{name}")
     raise AttributeError(f"module 'tenfold' has no attribute {name!r}")
