@@ -291,6 +291,45 @@ def test_backend_scope(backends: None) -> None:
         pass
 
 
+def test_a_factory_that_gives_no_backend(backends: None) -> None:
+    tf.register_backend("mine", ListBackend, 1)
+    tf.register_backend("nothing", lambda: None, 2)  # type: ignore[arg-type, return-value]
+    with pytest.warns(UserWarning, match="returned None, which is no backend"):
+        assert not tf.set_backend("nothing")
+    with pytest.warns(UserWarning, match="no backend"):
+        assert tf.get_backend() == "mine"
+    with pytest.raises(tf.BackendError, match="'nothing' could not be initialised"):
+        tf.find_backend("nothing")
+
+
+def test_a_choice_whose_event_loop_ended_leaves_the_one_before(backends: None) -> None:
+    async def forgotten() -> None:
+        tf.set_backend("later")
+
+    tf.register_backend("mine", ListBackend, 1)
+    tf.register_backend("later", later, 0)
+    assert tf.set_backend("mine")
+    asyncio.run(forgotten())
+    assert tf.get_backend() == "mine"
+    assert tf.ready().result()
+
+
+def test_giving_up_to_wait_does_not_stop_a_choice(backends: None) -> None:
+    async def slow() -> Backend:
+        await asyncio.sleep(0.001)
+        return ListBackend()
+
+    async def impatient() -> str:
+        pending = tf.set_backend("slow")
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(pending, 0)
+        assert await tf.ready()
+        return tf.backend().name
+
+    tf.register_backend("slow", slow, 0)
+    assert asyncio.run(impatient()) == "slow"
+
+
 # --- tensors on several backends -------------------------------------------------------------------------------
 
 

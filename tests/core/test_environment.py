@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import warnings
+from typing import Any
 
 import pytest
 
@@ -176,3 +177,54 @@ def test_set_flags_replaces_all() -> None:
     env.set_flags({"B": 7})
     assert (env.get("A"), env.get("B")) == (1, 7)
     assert env.registered == ("A", "B")
+
+
+def test_text_is_neither_true_nor_false(flags: tf.Environment) -> None:
+    flags.set("PROD", "false")
+    with pytest.raises(TypeError, match="'false', not True or False"):
+        flags.get_bool("PROD")
+
+
+def test_an_asynchronous_flag_is_evaluated_once_for_all_who_wait() -> None:
+    environment = Environment()
+    evaluated: list[int] = []
+
+    async def probe() -> int:
+        evaluated.append(1)
+        await asyncio.sleep(0)
+        return 7
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(environment.get_async("A"), environment.get_async("A"))
+
+    environment.register_flag("A", probe)
+    assert asyncio.run(both()) == [7, 7]
+    assert evaluated == [1]
+
+
+def test_an_evaluation_that_was_broken_off_begins_again() -> None:
+    environment = Environment()
+
+    async def probe() -> int:
+        await asyncio.sleep(0.001)
+        return 7
+
+    async def impatient() -> None:
+        await asyncio.wait_for(environment.get_async("A"), 0)
+
+    environment.register_flag("A", probe)
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(impatient())
+    assert asyncio.run(environment.get_async("A")) == 7
+
+
+def test_a_hook_may_refuse_a_value() -> None:
+    def refuse(value: Any) -> None:
+        raise ValueError(f"not {value}")
+
+    environment = Environment()
+    environment.register_flag("A", lambda: 1, refuse)
+    with pytest.raises(ValueError, match="not 2"):
+        environment.set("A", 2)
+    assert environment.get("A") == 1
+    assert not environment.is_given("A")

@@ -71,6 +71,14 @@ def test_prf_05_asynchronous_functions() -> None:
     assert info.kernel_names == ["Square", "Add"]  # type: ignore[attr-defined]
 
 
+def test_profile_of_a_function_that_returns_a_coroutine() -> None:
+    async def later() -> tf.Tensor:
+        return tf.scalar(2).square()
+
+    info = asyncio.run(tf.profile(lambda: later()))
+    assert info.kernel_names == ["Square"]
+
+
 def test_prf_06_the_profiler_runs_a_kernel_once() -> None:
     calls: list[int] = []
     result = tf.scalar(1)
@@ -103,6 +111,14 @@ def test_prf_07_the_logger(capsys: pytest.CaptureFixture[str]) -> None:
 def test_prf_08_time() -> None:
     timing = tf.time(lambda: tf.ones([100, 100]).add(1))
     assert 0 < timing.kernel_ms <= timing.wall_ms
+
+
+def test_time_takes_ordinary_functions() -> None:
+    async def later() -> tf.Tensor:
+        return tf.scalar(2).square()
+
+    with pytest.raises(TypeError, match="coroutine"):
+        tf.time(later)
 
 
 @pytest.fixture

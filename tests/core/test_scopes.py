@@ -241,3 +241,41 @@ def test_start_and_end_of_scopes(counts: Counts) -> None:
     assert y.is_disposed
     with pytest.raises(RuntimeError, match="start_scope"):
         end_scope()
+
+
+def test_a_function_that_returns_a_coroutine() -> None:
+    seen: list[tf.Tensor] = []
+
+    async def later(x: tf.Tensor) -> tf.Tensor:
+        await asyncio.sleep(0)
+        seen.append(x + 1)
+        return seen[-1] * 2
+
+    def body() -> Any:
+        seen.append(tf.scalar(1))
+        return later(seen[0])
+
+    result = asyncio.run(tf.tidy(body))
+    assert result.array_sync() == 4
+    assert all(tensor.is_disposed for tensor in seen)
+
+
+def test_a_decorator_without_parentheses_is_named() -> None:
+    with pytest.raises(TypeError, match=r"needs arguments.*@tf\.tidy\(\)"):
+
+        @tf.tidy
+        def double(x: tf.Tensor) -> tf.Tensor:
+            return x * 2
+
+
+def test_a_type_error_of_the_function_stays() -> None:
+    with pytest.raises(TypeError, match="unsupported operand"):
+        tf.tidy(lambda: 1 + "a")  # type: ignore[operator]
+
+
+def test_generators_are_not_decorated() -> None:
+    def numbers() -> Any:
+        yield tf.scalar(1)
+
+    with pytest.raises(TypeError, match="generator numbers"):
+        tf.tidy()(numbers)

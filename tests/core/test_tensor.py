@@ -257,6 +257,13 @@ def test_python_conversions() -> None:
         iter(tf.scalar(1))
 
 
+def test_a_single_value_is_formatted_as_a_number() -> None:
+    assert f"{tf.scalar(1.25):.1f} {tf.tensor([3], dtype='int32'):03d}" == "1.2 003"
+    assert f"{tf.tensor([1, 2])}" == str(tf.tensor([1, 2]))
+    with pytest.raises(ValueError, match="one element"):
+        format(tf.tensor([1, 2]), ".1f")
+
+
 def test_hash_is_identity_and_equality_is_elementwise() -> None:
     a, b = tf.tensor([1, 2]), tf.tensor([1, 3])
     assert len({a, b, a}) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import tenfold as tf
@@ -95,3 +96,20 @@ def test_dtype_argument_casts() -> None:
     v = tf.variable(tf.tensor([1.7]), dtype="int32")
     assert v.array_sync() == [1]
     v.dispose()
+
+
+def test_assign_takes_values() -> None:
+    v = tf.variable(tf.tensor([1, 2], dtype="int32"))
+    v.assign([3, 4])
+    assert v.array_sync() == [3, 4]
+    v.assign(np.array([5, 6]))
+    assert v.array_sync() == [5, 6]
+    with pytest.raises(ValueError, match="shape"):
+        v.assign([1, 2, 3])
+
+
+def test_the_repr_names_it() -> None:
+    v = tf.variable(tf.tensor([1.0, 2.0]), name="weight")
+    assert repr(v) == "<Variable 'weight' float32 [2] on cpu>"
+    v.dispose()
+    assert repr(v) == "<Variable 'weight' float32 [2] disposed>"

@@ -91,18 +91,21 @@ class Backends:
         """The instance of a backend, initialised now if it can be; None for an unknown name.
 
         Raises:
-            BackendError: if the backend initialises asynchronously, or fails to.
+            BackendError: if the backend initialises asynchronously, or cannot be initialised.
         """
         if name in self.instances:
             return self.instances[name]
         entry = self.entries.get(name)
         if entry is None:
             return None
-        made = entry.factory()
+        try:
+            made = self._initialise(entry)
+        except Exception as error:
+            raise BackendError(f"The backend {name!r} could not be initialised: {error}") from error
         if inspect.isawaitable(made):
             _abandon(made)
             raise BackendError(f"The backend {name!r} initialises asynchronously: `await set_backend({name!r})` first.")
-        return self._adopt(name, made)
+        return made
 
     # -- choosing -----------------------------------------------------------------------------------------
 
@@ -117,12 +120,12 @@ class Backends:
             return Pending.resolved(True)
         before = self.active
         try:
-            made = self.entries[name].factory()
+            made = self._initialise(self.entries[name])
         except Exception as error:
             _warn_failure(name, error)
             return Pending.resolved(False)
         if not inspect.isawaitable(made):
-            self._activate(self._adopt(name, made))
+            self._activate(made)
             return Pending.resolved(True)
         self._activate(None)
         self._chosen_name = name
@@ -130,20 +133,22 @@ class Backends:
         return self._pending
 
     async def _finish(self, name: str, made: Awaitable[Backend], choice: int, before: Backend | None) -> bool:
+        adopted = None
         try:
             instance = await made
+            if choice != self._choice:
+                instance.dispose()
+                return False
+            adopted = self._adopt(name, instance)
         except Exception as error:
             if choice == self._choice:
                 _warn_failure(name, error)
+        finally:
+            # Also when the event loop ends before the backend is there.
+            if choice == self._choice:
                 self._pending = None
-                self._activate(before)
-            return False
-        if choice != self._choice:
-            instance.dispose()
-            return False
-        self._pending = None
-        self._activate(self._adopt(name, instance))
-        return True
+                self._activate(adopted or before)
+        return adopted is not None
 
     def ready(self) -> Pending[bool]:
         """Wait for the chosen backend, or choose the best one; see `ready`."""
@@ -188,17 +193,16 @@ class Backends:
             )
         for entry in self._ranked():
             try:
-                made = self.instances.get(entry.name) or entry.factory()
+                best = self.instances.get(entry.name) or self._initialise(entry)
             except Exception as error:
                 _warn_failure(entry.name, error)
                 continue
-            if inspect.isawaitable(made):
-                _abandon(made)
+            if inspect.isawaitable(best):
+                _abandon(best)
                 raise BackendError(
                     f"The highest priority backend {entry.name!r} has not yet been initialized. "
                     "Make sure to `await tf.ready()` before calling other functions."
                 )
-            best = self.instances.get(entry.name) or self._adopt(entry.name, made)
             self._activate(best)
             return best
         raise BackendError(f"No backend could be initialised. {self._names()}")
@@ -223,7 +227,13 @@ class Backends:
     def _ranked(self) -> list[BackendEntry]:
         return sorted(filter(_is_available, self.entries.values()), key=lambda entry: -entry.priority)
 
+    def _initialise(self, entry: BackendEntry) -> Backend | Awaitable[Backend]:
+        made = entry.factory()
+        return made if inspect.isawaitable(made) else self._adopt(entry.name, made)
+
     def _adopt(self, name: str, instance: Backend) -> Backend:
+        if not hasattr(instance, "run"):
+            raise TypeError(f"its factory returned {instance!r}, which is no backend.")
         instance.name = name
         self.instances[name] = instance
         for implementation in get_kernels_for_backend(name):

@@ -12,6 +12,8 @@ import os
 import warnings
 from collections.abc import Awaitable, Callable
 
+from tenfold.core.pending import Pending
+
 FlagValue = bool | int | float | str
 FlagProbe = Callable[[], FlagValue | Awaitable[FlagValue]]
 SetHook = Callable[[FlagValue], None]
@@ -42,6 +44,7 @@ class Environment:
         self._flags: dict[str, _Flag] = {}
         self._values: dict[str, FlagValue] = {}
         self._overrides: dict[str, FlagValue] = {}
+        self._evaluations: dict[str, Pending[FlagValue]] = {}
         self._given: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
         self._read_overrides()
@@ -55,7 +58,7 @@ class Environment:
             name: its name, in capitals.
             probe: called without arguments on the first `get`; its result is kept. If it returns an
                 awaitable, the flag must be read with `get_async`.
-            set_hook: called with each value that is set, from outside ones included.
+            set_hook: called with each value that is set, from outside ones included; by raising it refuses one.
         """
         self._flags[name] = _Flag(probe, set_hook)
         if name in self._overrides:
@@ -84,15 +87,24 @@ class Environment:
         """The value of a flag, waiting for its evaluation where that is asynchronous."""
         if name in self._values:
             return self._values[name]
-        value = self._evaluate(name)
-        if inspect.isawaitable(value):
-            value = await value
-        self._values[name] = value
-        return value
+        if name not in self._evaluations:
+            value = self._evaluate(name)
+            if not inspect.isawaitable(value):
+                self._values[name] = value
+                return value
+            self._evaluations[name] = Pending(self._evaluate_later(name, value))
+        return await self._evaluations[name]
 
     def get_bool(self, name: str) -> bool:
-        """The value of a flag that is true or false."""
-        return bool(self.get(name))
+        """The value of a flag that is true or false.
+
+        Raises:
+            TypeError: if it holds text, such as `"false"`, which would count as true.
+        """
+        value = self.get(name)
+        if isinstance(value, str):
+            raise TypeError(f"The flag {name} holds the text {value!r}, not True or False.")
+        return bool(value)
 
     def get_number(self, name: str) -> float:
         """The value of a flag that is a number."""
@@ -171,11 +183,11 @@ class Environment:
     # -- inside -------------------------------------------------------------------------------------------
 
     def _apply(self, name: str, value: FlagValue) -> None:
-        self._values[name] = value
-        self._given.add(name)
         hook = self._flags[name].set_hook
         if hook is not None:
             hook(value)
+        self._values[name] = value
+        self._given.add(name)
         self._changed()
 
     def _changed(self) -> None:
@@ -187,6 +199,13 @@ class Environment:
         if flag is None:
             raise KeyError(f"No flag {name} is registered.{self._hint(name)}")
         return flag.probe()
+
+    async def _evaluate_later(self, name: str, value: Awaitable[FlagValue]) -> FlagValue:
+        try:
+            evaluated = await value
+            return self._values.setdefault(name, evaluated)  # what was set meanwhile wins
+        finally:
+            del self._evaluations[name]
 
     def _hint(self, name: str) -> str:
         import difflib

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,10 +98,23 @@ class Pending(Generic[T]):
             if close is not None and self._task is None:
                 close()
 
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"A Pending has no {name!r}: the result is what has it. Write `await` before the call, or `.result()` "
+            "after it where no event loop is running.",
+            name=name,
+            obj=self,
+        )
+
     async def _wait(self) -> T:
+        if self._finished:
+            return self._get()
         if self._task is not None:
-            await self._task
-        elif not self._finished and self._awaitable is not None:
+            import asyncio
+
+            # Others may be waiting too: who gives up waiting does not stop what is on its way.
+            await asyncio.shield(self._task)
+        elif self._awaitable is not None:
             await self._run(self._awaitable)
         return self._get()
 
@@ -110,8 +123,12 @@ class Pending(Generic[T]):
             self._value = await awaitable
         except Exception as error:
             self._error = error
-        self._finished = True
-        self._finish()
+        except BaseException as error:
+            self._error = RuntimeError(f"The result never came: {error!r}.")
+            raise
+        finally:
+            self._finished = True
+            self._finish()
 
     def _finish(self) -> None:
         on_finish, self._on_finish = self._on_finish, None

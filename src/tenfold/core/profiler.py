@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -202,7 +202,7 @@ def profile(f: Callable[[], Any]) -> Any:
     """Run a function and say what its kernels did: time, memory, shapes.
 
     Args:
-        f: without parameters; may be a coroutine function, then the result is to be awaited.
+        f: without parameters; if it returns a coroutine, the result is to be awaited.
 
     Returns:
         A `ProfileInfo`; printed, it is a table with a row a kernel.
@@ -214,19 +214,18 @@ def profile(f: Callable[[], Any]) -> Any:
         ['Square', 'Sum']
     """
     recorder = _Recorder()
-
-    async def run_async() -> ProfileInfo:
-        token = INTERCEPTORS.set((*INTERCEPTORS.get(), recorder))
-        try:
-            return recorder.finish(await f())
-        finally:
-            INTERCEPTORS.reset(token)
-
-    if inspect.iscoroutinefunction(f):
-        return run_async()
     token = INTERCEPTORS.set((*INTERCEPTORS.get(), recorder))
     try:
-        return recorder.finish(f())
+        result = f()
+    finally:
+        INTERCEPTORS.reset(token)
+    return _profile_rest(recorder, result) if inspect.iscoroutine(result) else recorder.finish(result)
+
+
+async def _profile_rest(recorder: _Recorder, coroutine: Coroutine[Any, Any, Any]) -> ProfileInfo:
+    token = INTERCEPTORS.set((*INTERCEPTORS.get(), recorder))
+    try:
+        return recorder.finish(await coroutine)
     finally:
         INTERCEPTORS.reset(token)
 
@@ -234,14 +233,27 @@ def profile(f: Callable[[], Any]) -> Any:
 def time(f: Callable[[], Any]) -> TimingInfo:
     """Run a function and say how long it and its kernels took, in milliseconds.
 
+    Args:
+        f: without parameters; not a coroutine function.
+
+    Raises:
+        TypeError: if `f` gives a coroutine, which would only run after it had been timed.
+
     Example:
         >>> import tenfold as tf
         >>> timing = tf.time(lambda: tf.ones([64, 64]).mat_mul(tf.ones([64, 64])))
         >>> 0 < timing.kernel_ms <= timing.wall_ms
         True
     """
+
+    def call() -> None:
+        result = f()
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError("time(): the function gave a coroutine; time(f) takes ordinary ones, profile(f) both.")
+
     started = perf_counter()
-    kernel_ms = BACKENDS.current().time(f)
+    kernel_ms = BACKENDS.current().time(call)
     return TimingInfo((perf_counter() - started) * 1000, kernel_ms)
 
 

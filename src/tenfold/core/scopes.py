@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -102,11 +102,16 @@ class Tidy:
         """Decorate `function` (or a coroutine function): each call runs in a scope of its own."""
         if not callable(function):
             raise TypeError(f"tidy(): expected a function to decorate, got {type(function).__name__}.")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"tidy(): the generator {function.__name__} cannot be decorated, since it runs when it is iterated; "
+                "write `with tf.tidy():` inside it."
+            )
         name = self._name
 
         @functools.wraps(function)
         def in_scope(*args: Any, **kwargs: Any) -> Any:
-            return _run(name, functools.partial(function, *args, **kwargs), function)
+            return _run(name, functools.partial(function, *args, **kwargs))
 
         return in_scope  # type: ignore[return-value]
 
@@ -123,7 +128,7 @@ def tidy(name_or_function: Any = "", function: Any = None) -> Any:
     """Run a function and dispose every tensor made inside it, except those it returns.
 
     Returned tensors may sit in lists, tuples, dictionaries and dataclasses. Variables are not disposed. With a
-    coroutine function, the result is to be awaited. Without a function, the result is a context manager
+    function that returns a coroutine, the result is to be awaited. Without a function, the result is a context manager
     (`with tf.tidy() as scope`) that is also a decorator (`@tf.tidy()`).
 
     Args:
@@ -151,26 +156,56 @@ def tidy(name_or_function: Any = "", function: Any = None) -> Any:
             )
         if not callable(function):
             raise TypeError(f"tidy(name, function): expected a function, got {type(function).__name__} {function!r}.")
-        return _run(name_or_function, function, function)
+        return _run(name_or_function, function)
     if isinstance(name_or_function, str):
         return Tidy(name_or_function)
     if not callable(name_or_function):
         raise TypeError(
             f"tidy(function): expected a function, got {type(name_or_function).__name__} {name_or_function!r}."
         )
-    return _run("", name_or_function, name_or_function)
+    try:
+        return _run("", name_or_function)
+    except TypeError:
+        if _takes_no_arguments(name_or_function):
+            raise
+    raise TypeError(
+        f"tidy(function): {name_or_function!r} needs arguments, but tidy calls it without any. To decorate a function "
+        "write `@tf.tidy()`, with parentheses; to run one, `tf.tidy(lambda: f(x))`."
+    )
 
 
-def _run(name: str, call: Callable[[], Any], function: Callable[..., Any]) -> Any:
-    if inspect.iscoroutinefunction(function):
-        return _run_async(name, call)
-    with Tidy(name) as scope:
-        return scope.give(call())
+def _takes_no_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    except ValueError:  # functions written in C may have no signature
+        pass
+    return True
 
 
-async def _run_async(name: str, call: Callable[[], Awaitable[T]]) -> T:
-    with Tidy(name) as scope:
-        return scope.give(await call())
+def _run(name: str, call: Callable[[], Any]) -> Any:
+    scope = Scope(SCOPE.get(), name)
+    result = None
+    token = SCOPE.set(scope)
+    try:
+        result = call()
+    finally:
+        SCOPE.reset(token)
+        if not inspect.iscoroutine(result):
+            scope.end(result)
+    return _run_coroutine(scope, result) if inspect.iscoroutine(result) else result
+
+
+async def _run_coroutine(scope: Scope, coroutine: Coroutine[Any, Any, T]) -> T:
+    result = None
+    token = SCOPE.set(scope)
+    try:
+        result = await coroutine
+    finally:
+        SCOPE.reset(token)
+        scope.end(result)
+    return result
 
 
 def keep(tensor: T) -> T:

@@ -48,13 +48,16 @@ _unreachable_saved: deque[Storage] = deque()
 
 
 def release_unreachable() -> None:
-    """Release what collected tensors held."""
-    while unreachable:
-        storage = unreachable.popleft()
-        _count_down(storage)
-        storage.release()
-    while _unreachable_saved:
-        _unreachable_saved.popleft().release()
+    """Release what collected tensors held; threads share the work."""
+    try:
+        while unreachable:
+            storage = unreachable.popleft()
+            _count_down(storage)
+            storage.release()
+        while _unreachable_saved:
+            _unreachable_saved.popleft().release()
+    except IndexError:
+        pass  # another thread took the last one
 
 
 def _count_down(storage: Storage) -> None:
@@ -258,6 +261,9 @@ class Tensor(TensorMethods):
 
     def __str__(self) -> str:
         return self.to_string()
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
         from tenfold.core.formatting import repr_tensor

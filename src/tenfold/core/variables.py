@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tenfold.core.dtypes import DType
 from tenfold.core.scopes import SCOPE
 from tenfold.core.tensor import RELEASED, Tensor
+
+if TYPE_CHECKING:
+    from tenfold.core.conversion import TensorLike
 
 _variables: dict[str, Variable] = {}
 _next_number = 0
@@ -36,12 +41,22 @@ class Variable(Tensor):
         self.trainable = trainable
         _variables[name] = self
 
-    def assign(self, new_value: Tensor) -> None:
+    def __repr__(self) -> str:
+        return f"<Variable {self.name!r}{super().__repr__().removeprefix('<Tensor')}"
+
+    def assign(self, new_value: TensorLike) -> None:
         """Replace the values by those of `new_value`, which stays as it is.
+
+        Args:
+            new_value: tensor of the variable's shape and dtype; what is no tensor is read in that dtype.
 
         Raises:
             ValueError: if its shape or dtype is another.
         """
+        from tenfold.core.conversion import convert_to_tensor
+
+        if not isinstance(new_value, Tensor):
+            new_value = convert_to_tensor(new_value, "new_value", "assign", self.dtype)
         if new_value.dtype != self.dtype:
             raise ValueError(
                 f"assign: dtype of the new value ({new_value.dtype}) and of the variable {self.name!r} "
@@ -64,7 +79,7 @@ class Variable(Tensor):
 
 
 def variable(
-    initial_value: Tensor, trainable: bool = True, name: str | None = None, dtype: DType | None = None
+    initial_value: TensorLike, trainable: bool = True, name: str | None = None, dtype: DType | None = None
 ) -> Variable:
     """A variable that starts with the values of a tensor, which stays as it is.
 
