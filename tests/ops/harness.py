@@ -65,10 +65,18 @@ def find_op(name: str) -> Callable[..., Any]:
 
 
 def call(sample: Sample, convert: Callable[[np.ndarray], Any] = tf.tensor) -> Any:
-    """Run the sample's op on tensors."""
+    """Run the sample's op on tensors; what is delivered later is waited for."""
+    args, kwargs = convert_arguments(sample, convert)
+    result = find_op(sample.op)(*args, **kwargs)
+    return result.result() if isinstance(result, tf.Pending) else result
+
+
+def convert_arguments(
+    sample: Sample, convert: Callable[[np.ndarray], Any] = tf.tensor
+) -> tuple[list[Any], dict[str, Any]]:
+    """The sample's arguments, positional and by keyword, with tensors for arrays."""
     args = [_convert(a, convert) for a in sample.args]
-    kwargs = {name: _convert(a, convert) for name, a in sample.kwargs.items()}
-    return find_op(sample.op)(*args, **kwargs)
+    return args, {name: _convert(a, convert) for name, a in sample.kwargs.items()}
 
 
 def _convert(argument: Any, convert: Callable[[np.ndarray], Any]) -> Any:

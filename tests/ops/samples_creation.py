@@ -65,4 +65,22 @@ SAMPLES = [
     Sample("imag", ((floats(3) + 1j * floats(3)).astype(np.complex64),), np.imag),
     Sample("real", (floats(3),), np.real, label="of real"),
     Sample("imag", (floats(3),), np.zeros_like, label="of real"),
+    *(
+        Sample(f"tensor{rank}d", (floats(*[2] * rank).tolist(),), lambda v: np.array(v, np.float32), label="nested")
+        for rank in range(1, 7)
+    ),
+    *(
+        Sample(
+            f"tensor{rank}d",
+            (list(range(2**rank)), [2] * rank, "int32"),
+            lambda v, shape, _: np.array(v, np.int32).reshape(shape),
+            label="flat",
+        )
+        for rank in range(2, 7)
+    ),
+    Sample("tensor", ([[True, False]],), lambda v: np.array(v)),
+    Sample("tensor", ([1.9, -1.9], None, "int32"), lambda v, shape, dtype: np.array([1, -1], np.int32)),
+    Sample("scalar", (2.5,), lambda v: np.array(v, np.float32)),
+    Sample("scalar", ("ü",), lambda v: np.array(v, object)),
+    Sample("scalar", (3.7, "int32"), lambda v, dtype: np.array(3, np.int32)),
 ]

@@ -77,6 +77,10 @@ def _segment_sum(x: np.ndarray, ids: np.ndarray, count: int) -> np.ndarray:
     return result
 
 
+def _masked(x: np.ndarray, mask: np.ndarray, axis: int = 0) -> np.ndarray:
+    return x[(slice(None),) * axis + (mask,)]
+
+
 SAMPLES = [
     Sample("gather", (floats(4, 3), at(3, 0, 0, 1)), _gather, differentiable=True),
     Sample("gather", (floats(4, 3), at([2, 0], [1, 2]), 1), _gather, differentiable=True),
@@ -137,6 +141,16 @@ SAMPLES = [
     Sample("unsorted_segment_sum", (floats(5, 2), at(0, 2, -1, 0, 9), 4), _segment_sum, differentiable=True),
     Sample("unsorted_segment_sum", (floats(2, 3, 2), at([0, 1, 1], [2, 0, 1]), 3), _segment_sum, differentiable=True),
     Sample("unsorted_segment_sum", (floats(3), at(0, 0, 0), 0), _segment_sum, differentiable=True, label="no segments"),
+    *(
+        Sample("boolean_mask_async", (x, mask, *axis), _masked)
+        for x, mask, *axis in [
+            (floats(3, 2), np.array([True, False, True])),
+            (floats(2, 3), np.array([[True, False, True], [False, False, True]])),
+            (floats(2, 3, 2), np.array([True, False, True]), 1),
+            (at([1, 2], [3, 4]), np.array([False, False])),
+            (WORDS, np.ones(len(WORDS), bool)),
+        ]
+    ),
     Sample("unsorted_segment_sum", (BOOLS, at(0, 0, 1), 2), _segment_sum, label="bools"),
     Sample("unsorted_segment_sum", (at(2**30, 2**30), at(0, 0), 1), lambda *_: at(-(2**31)), label="wraps"),
 ]

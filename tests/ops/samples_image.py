@@ -119,6 +119,7 @@ def _padded(
     return np.pad(indices, (0, length - len(indices))), np.array(len(indices), np.int32)
 
 
+LATER = ("", "_async")
 MODES = [(False, False), (True, False), (False, True)]
 SIZES = [((2, 3, 4, 2), (5, 3)), ((1, 6, 5, 1), (3, 7)), ((3, 3, 2), (1, 1)), ((1, 2, 2, 1), (2, 2))]
 
@@ -193,15 +194,18 @@ SAMPLES = [
         "image.rgb_to_grayscale", (np.array([[1, 2, 3]], np.int32),), lambda x: np.array([[1]], np.int32), label="ints"
     ),
     *(
-        Sample("image.non_max_suppression", (CLUSTERED, SCORES, most, iou, lowest), lambda *a: _suppress(*a)[0])
+        Sample(f"image.non_max_suppression{later}", (CLUSTERED, SCORES, most, iou, lowest), lambda *a: _suppress(*a)[0])
+        for later in LATER
         for most, iou, lowest in [(100, 0.5, -np.inf), (5, 0.3, 0.0), (100, 0.0, 0.2), (100, 1.0, 0.45), (0, 0.5, 0.0)]
     ),
     *(
-        Sample("image.non_max_suppression_with_score", (CLUSTERED, SCORES, most, iou, lowest, sigma), _suppress)
+        Sample(f"image.non_max_suppression_with_score{later}", (CLUSTERED, SCORES, most, iou, lowest, sigma), _suppress)
+        for later in LATER
         for most, iou, lowest, sigma in [(100, 1.0, 0.0, 0.5), (10, 0.6, 0.1, 0.2), (100, 0.5, -np.inf, 0.0)]
     ),
     *(
-        Sample("image.non_max_suppression_padded", (CLUSTERED, SCORES, most, 0.5, 0.0, pad), _padded)
+        Sample(f"image.non_max_suppression_padded{later}", (CLUSTERED, SCORES, most, 0.5, 0.0, pad), _padded)
+        for later in LATER
         for most, pad in [(5, False), (30, True), (100, True)]
     ),
     Sample(

@@ -66,4 +66,8 @@ SAMPLES = [
     Sample("where", (BOOLS, np.array([1, 2, 3], np.int32), floats(3)), np.where, label="mixed"),
     Sample("where", (BOOLS, BOOLS, ~BOOLS), np.where, label="bools"),
     Sample("where", (BOOLS, np.array([1j, 2, 3], np.complex64), floats(3)), np.where, label="complex"),
+    *(
+        Sample("where_async", (bools(*shape),), lambda c: np.argwhere(c).astype(np.int32))
+        for shape in [(), (5,), (2, 3, 2), (0, 3)]
+    ),
 ]

@@ -54,6 +54,11 @@ def _statistics(*shape: int, rank: int | None = None) -> tuple[Array, ...]:
     return floats(*shape), floats(*own), floats(*own, low=0.5), floats(*own), floats(*own)
 
 
+def _is_among(predictions: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
+    best = np.argsort(-predictions, axis=-1, kind="stable")[..., :k]
+    return np.asarray((best == targets[..., None]).any(-1))
+
+
 SAMPLES = [
     *(
         Sample(name, (floats(*shape),), lambda x, f=f: f(x.astype(np.float64), axis=-1), differentiable=True)
@@ -118,5 +123,6 @@ SAMPLES = [
     Sample("topk", (np.full((2, 40), np.nan, np.float32), 3), _top_k, label="only nan"),
     Sample("topk", (np.array([-np.inf] * 3 + [0] + [-np.inf] * 40, np.float32), 3), _top_k, label="infinite"),
     Sample("topk", (EXTREME, 5), _top_k, label="integers"),
+    *(Sample("in_top_k_async", (distinct(4, 5), np.array([4, 0, 2, 2], np.int32), k), _is_among) for k in (1, 3, 5)),
     Sample("topk", (np.tile(EXTREME, 16), 9), _top_k, label="many integers"),
 ]

@@ -31,6 +31,15 @@ def _search(sequence: np.ndarray, values: np.ndarray, side: Any = "left") -> np.
     return np.array(found, np.int32).reshape(values.shape)
 
 
+def _positions(*values: int) -> np.ndarray:
+    return np.array(values, np.int32)
+
+
+def _difference(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kept = [i for i, value in enumerate(x.tolist()) if value not in y.tolist()]
+    return x[kept], _positions(*kept)
+
+
 SAMPLES = [
     *(Sample("unique", (NUMBERS, axis), _unique) for axis in (0, 1, -1)),
     Sample("unique", (NUMBERS.ravel(),), _unique),
@@ -45,4 +54,7 @@ SAMPLES = [
     Sample("search_sorted", (ROWS[0], ROWS[1]), lambda s, v: _search(s[None], v[None]), label="no batch"),
     Sample("lower_bound", (ROWS, ROWS), _search),
     Sample("upper_bound", (ROWS, ROWS), lambda s, v: _search(s, v, "right")),
+    Sample("setdiff1d_async", (_positions(3, 1, 3, 2), _positions(1, 9)), _difference),
+    Sample("setdiff1d_async", (_positions(1, 1), _positions(1)), _difference, label="nothing left"),
+    Sample("setdiff1d_async", (np.array([2.5, 1], np.float32), np.array([1], np.float32)), _difference),
 ]

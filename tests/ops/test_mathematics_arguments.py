@@ -149,6 +149,13 @@ def test_batch_norm_refuses() -> None:
         tf.batch_norm2d(x, channels, channels, {})
 
 
+def test_names_for_ranks_and_other_names_refuse_alike() -> None:
+    with pytest.raises(ValueError, match="batch_norm3d: argument 'x' must have rank 3"):
+        tf.batch_norm3d(tf.zeros([2]), [1], [1])
+    with pytest.raises(ValueError, match="log_sum_exp: argument 'axis' must be between"):
+        tf.logsumexp(tf.zeros([2]), 3)
+
+
 def test_local_response_normalization_refuses() -> None:
     with pytest.raises(ValueError, match="argument 'x' must have rank 3 or 4"):
         tf.local_response_normalization(tf.zeros([2, 3]))
