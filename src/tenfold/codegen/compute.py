@@ -152,6 +152,7 @@ def compute(shape: Sequence[int], body: Callable[..., Operand], dtype: str | Non
 def reduce(kind: str, lengths: Sequence[int], body: Callable[..., Operand], dtype: str | None = None) -> Expr:
     """Combine the values of `body` over ranges; see `REDUCTIONS`.
 
+    Where a value is NaN, so are min and max; arg_min and arg_max pass it over, and give 0 where there is nothing else.
     Over an empty range: 0 for sum, 1 for prod, false for any, true for all, the infinities (or extreme integers) for
     min and max, 0 for arg_min and arg_max.
     """

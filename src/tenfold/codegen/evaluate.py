@@ -125,8 +125,9 @@ class _Body:
         if kind in ("arg_min", "arg_max"):
             if not extents[axes[0]]:
                 return np.zeros([1 if axis in axes else n for axis, n in enumerate(extents)], np.int32)
-            find = np.argmin if kind == "arg_min" else np.argmax
-            return np.expand_dims(find(body, axis=axes[0]), axes[0]).astype(np.int32)
+            passing_over_nan = np.fmin if kind == "arg_min" else np.fmax
+            best = body == passing_over_nan.reduce(body, axis=axes[0], keepdims=True)
+            return best.argmax(axis=axes[0], keepdims=True).astype(np.int32)
         initial = _initial(kind, body.dtype)
         reduced = _REDUCE[kind].reduce(body, axis=axes, keepdims=True, initial=initial)
         return np.asarray(reduced, numpy_dtype(expr.dtype))

@@ -191,9 +191,13 @@ def cast(x: Expr, dtype: str) -> Expr:
 
 
 def select(condition: Expr, a: Operand, b: Operand) -> Expr:
-    """`a` where the condition holds, else `b`."""
-    if not isinstance(a, Expr) and not isinstance(b, Expr):
+    """`a` where the condition holds, else `b`; the one of them where the condition is a constant."""
+    typed = a if isinstance(a, Expr) else b
+    if not isinstance(typed, Expr):
         raise TypeError("select needs an expression for one of its values to know the dtype; use constant().")
+    if condition.function == "constant":
+        chosen = a if condition.value else b
+        return chosen if isinstance(chosen, Expr) else constant(chosen, typed.dtype)
     return call("select", condition, a, b)
 
 

@@ -6,8 +6,12 @@ the functions bear the names of Python's own, which are not used here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
+from tenfold.codegen.compute import Array, compute, modulo, quotient
+from tenfold.codegen.expr import Expr, cast, constant
+from tenfold.codegen.reductions import first_best, reduce_axes
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.dtypes import is_floating, sum_out_type
 from tenfold.core.engine import ENGINE
@@ -22,7 +26,9 @@ from tenfold.ops.elementwise import cast_to, scalar_like
 Thunks = Sequence[Callable[[], Tensor] | None]
 
 
-def _reduction(name: str, result: Callable[[str], str] = lambda dtype: dtype) -> Kernel:
+def _reduction(
+    name: str, definition: Callable[..., Array], result: Callable[[str], str] = lambda dtype: dtype
+) -> Kernel:
     """A reducing kernel; `result` tells its output's dtype from its input's."""
 
     def infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
@@ -30,7 +36,17 @@ def _reduction(name: str, result: Callable[[str], str] = lambda dtype: dtype) ->
         axes = resolve_axes(attributes["axis"], len(shape), name)
         return TensorSpec(reduced_shape(shape, axes, attributes.get("keep_dims", False)), result(dtype))
 
-    return define_kernel(Kernel(name, ("x",), infer))
+    return define_kernel(Kernel(name, ("x",), infer, definition=definition))
+
+
+def _combining(kind: str, result: Callable[[str], str] = lambda dtype: dtype) -> Callable[..., Array]:
+    """The definition of a kernel that combines elements, cast to the dtype of the result, by a kind of reduction."""
+
+    def definition(x: Array, *, axis: Axes, keep_dims: bool = False) -> Array:
+        axes, dtype = resolve_axes(axis, x.rank, kind), result(x.dtype)
+        return reduce_axes(kind, x.shape, axes, lambda *i: cast(x[i], dtype), keep_dims=keep_dims)
+
+    return definition
 
 
 def _reduce(kernel: Kernel, op: str, x: Tensor, axis: Axes, keep_dims: bool) -> Tensor:
@@ -47,7 +63,7 @@ def _with_reduced_axes(y: Tensor, shape: Shape, attributes: Attributes) -> Tenso
 # --- all, any ----------------------------------------------------------------------------------------------
 
 
-ALL = _reduction("All")
+ALL = _reduction("All", _combining("all"))
 
 
 @op(method=True)
@@ -76,7 +92,7 @@ def all(x: TensorLike, axis: Axes = None, keep_dims: bool = False) -> Tensor:
     return _reduce(ALL, "all", convert_to_tensor(x, "x", "all", "bool"), axis, keep_dims)
 
 
-ANY = _reduction("Any")
+ANY = _reduction("Any", _combining("any"))
 
 
 @op(method=True)
@@ -113,7 +129,7 @@ def _sum_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Th
     return [lambda: _with_reduced_axes(dy, shape, attributes).mul(ENGINE.ones(shape, dy.dtype))]
 
 
-SUM = _reduction("Sum", sum_out_type)
+SUM = _reduction("Sum", _combining("sum", sum_out_type), sum_out_type)
 register_gradient("Sum", _sum_gradient, inputs_to_save=("x",))
 
 
@@ -159,7 +175,32 @@ def _mean_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> T
     return [gradient]
 
 
-MEAN = _reduction("Mean", _float_of)
+_EXACT_SUMS = 2**15
+"""Sums of so many integers can be had exactly, as two of 16 bits each that do not overflow."""
+
+
+def _mean_definition(x: Array, *, axis: Axes, keep_dims: bool = False) -> Array:
+    axes, dtype = resolve_axes(axis, x.rank, "mean"), _float_of(x.dtype)
+    count = _size(x.shape[axis] for axis in axes)
+    if not count:
+        return compute(reduced_shape(x.shape, axes, keep_dims), lambda *_: constant(math.nan, dtype))
+
+    def sums(of: Callable[[Expr], Expr], finish: Callable[[Expr], Expr] = lambda total: total) -> Array:
+        return reduce_axes("sum", x.shape, axes, lambda *i: of(x[i]), keep_dims=keep_dims, finish=finish)
+
+    if x.dtype != "int32" or count > _EXACT_SUMS:
+        return sums(lambda value: cast(value, dtype), lambda total: total / count)
+    # A sum in float32 would lose the digits of large integers, even where they cancel in the end.
+    high, low = sums(lambda value: quotient(value, 2**16)), sums(lambda value: modulo(value, 2**16))
+
+    def mean_at(*i: Expr) -> Expr:
+        whole = high[i] + quotient(low[i], 2**16)
+        return (cast(whole, dtype) * 2**16 + cast(modulo(low[i], 2**16), dtype)) / count
+
+    return compute(high.shape, mean_at)
+
+
+MEAN = _reduction("Mean", _mean_definition, _float_of)
 register_gradient("Mean", _mean_gradient, inputs_to_save=("x",))
 
 
@@ -214,7 +255,7 @@ def _size(lengths: Iterable[int]) -> int:
     return size
 
 
-PROD = _reduction("Prod", sum_out_type)
+PROD = _reduction("Prod", _combining("prod", sum_out_type), sum_out_type)
 register_gradient("Prod", _prod_gradient, inputs_to_save=("x",))
 
 
@@ -259,7 +300,12 @@ def _extreme_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -
     return [gradient]
 
 
-MAX = _reduction("Max")
+def _extreme(kind: str, of_bools: str) -> Callable[..., Array]:
+    numbers, bools = _combining(kind), _combining(of_bools)
+    return lambda x, **attributes: (bools if x.dtype == "bool" else numbers)(x, **attributes)
+
+
+MAX = _reduction("Max", _extreme("max", "any"))
 register_gradient("Max", _extreme_gradient, inputs_to_save=("x",), outputs_to_save=[True])
 
 
@@ -290,7 +336,7 @@ def max(x: TensorLike, axis: Axes = None, keep_dims: bool = False) -> Tensor:
     return _reduce(MAX, "max", operands.real(x, "max"), axis, keep_dims)
 
 
-MIN = _reduction("Min")
+MIN = _reduction("Min", _extreme("min", "all"))
 register_gradient("Min", _extreme_gradient, inputs_to_save=("x",), outputs_to_save=[True])
 
 
@@ -324,7 +370,7 @@ def min(x: TensorLike, axis: Axes = None, keep_dims: bool = False) -> Tensor:
 # --- arg_max, arg_min --------------------------------------------------------------------------------------
 
 
-def _position(name: str) -> Kernel:
+def _position(name: str, kind: str) -> Kernel:
     """The kernel of a position along one axis, whose gradient is zero."""
 
     def infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
@@ -336,8 +382,12 @@ def _position(name: str) -> Kernel:
     def gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
         return [lambda: ENGINE.zeros(saved[0].shape, dy.dtype)]
 
+    def definition(x: Array, *, axis: int) -> Array:
+        dtype = sum_out_type(x.dtype)
+        return first_best(kind, x.shape, resolve_axis(axis, x.rank, name), lambda *i: cast(x[i], dtype))
+
     register_gradient(name, gradient, inputs_to_save=("x",))
-    return define_kernel(Kernel(name, ("x",), infer))
+    return define_kernel(Kernel(name, ("x",), infer, definition=definition))
 
 
 def _check_not_empty(op: str, shape: Shape, axis: int) -> None:
@@ -356,7 +406,7 @@ def _find(kernel: Kernel, op: str, x: TensorLike, axis: int) -> Tensor:
     return ENGINE.run_kernel(kernel.name, (tensor,), {"axis": number})
 
 
-ARG_MAX = _position("ArgMax")
+ARG_MAX = _position("ArgMax", "arg_max")
 
 
 @op(method=True)
@@ -384,7 +434,7 @@ def arg_max(x: TensorLike, axis: int = 0) -> Tensor:
     return _find(ARG_MAX, "arg_max", x, axis)
 
 
-ARG_MIN = _position("ArgMin")
+ARG_MIN = _position("ArgMin", "arg_min")
 
 
 @op(method=True)

@@ -1,0 +1,146 @@
+"""Reductions along whole axes, in stages where they are long.
+
+One output element that sums a million others would leave a GPU idle and lose digits. So what exceeds `LONGEST` elements
+is combined in parts first, and then the parts are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isqrt, prod
+from typing import Final
+
+from tenfold.codegen.compute import Array, compute, in_range, reduce, simplify
+from tenfold.codegen.expr import Expr, call, constant, select
+
+LONGEST: Final = 1024
+"""So many elements one stage combines at most, unless an axis has more than their square."""
+
+_NEUTRAL: Final = {"sum": 0, "prod": 1}
+"""What stands for elements beyond the end; the other kinds do not mind seeing the last element again."""
+
+_START: Final = constant(0, "int32")
+
+Element = Callable[..., Expr]
+"""From an index for each axis to the value there."""
+
+Finish = Callable[[Expr], Expr]
+
+
+def _unchanged(value: Expr) -> Expr:
+    return value
+
+
+def reduce_axes(
+    kind: str,
+    shape: Sequence[int],
+    axes: Sequence[int],
+    element: Element,
+    *,
+    keep_dims: bool = False,
+    finish: Finish = _unchanged,
+) -> Array:
+    """Combine values along some axes.
+
+    Args:
+        kind: one of `compute.REDUCTIONS`, but none of the positions.
+        shape: lengths of the axes that `element` takes indices of.
+        axes: numbers of those to combine along, in rising order.
+        element: the values.
+        keep_dims: whether these axes stay with length 1.
+        finish: what becomes of each result.
+    """
+    wide = [axis for axis in axes if shape[axis] != 1]
+    lengths = [shape[axis] for axis in wide]
+    if prod(lengths) <= LONGEST:
+        return _at_once(kind, shape, axes, element, keep_dims, finish)
+    if lengths[-1] > LONGEST:
+        parts = _in_runs(kind, shape, wide[-1], element)
+    else:
+        first = len(wide) - 1
+        while prod(lengths[first - 1 :]) <= LONGEST:
+            first -= 1
+        parts = _at_once(kind, shape, wide[first:], element, True, _unchanged)
+    return reduce_axes(kind, parts.shape, axes, lambda *i: parts[i], keep_dims=keep_dims, finish=finish)
+
+
+def _at_once(
+    kind: str, shape: Sequence[int], axes: Sequence[int], element: Element, keep_dims: bool, finish: Finish
+) -> Array:
+    """One stage. Axes of length 1 are not looped over."""
+    wide = [axis for axis in axes if shape[axis] != 1]
+    outer = [axis for axis in range(len(shape)) if keep_dims or axis not in axes]
+
+    def combined(*indices: Expr) -> Expr:
+        fixed = dict(zip(outer, indices, strict=True))
+
+        def at(*inner: Expr) -> Expr:
+            places = {**fixed, **dict(zip(wide, inner, strict=True))}
+            return element(*(places.get(axis, _START) for axis in range(len(shape))))
+
+        return finish(reduce(kind, [shape[axis] for axis in wide], at) if wide else at())
+
+    return compute([1 if axis in axes else shape[axis] for axis in outer], combined)
+
+
+def _in_runs(kind: str, shape: Sequence[int], axis: int, element: Element) -> Array:
+    """The combinations of runs of an axis, which then stand along it."""
+    length, run = shape[axis], run_length(shape[axis])
+
+    def combined(*indices: Expr) -> Expr:
+        def at(k: Expr) -> Expr:
+            position = simplify(indices[axis] * run + k)
+            if kind in _NEUTRAL:
+                value = element(*indices[:axis], position, *indices[axis + 1 :])
+                return select(in_range(position, length), value, _NEUTRAL[kind])
+            return element(*indices[:axis], _at_most(position, length - 1), *indices[axis + 1 :])
+
+        return reduce(kind, [run], at)
+
+    return compute([*shape[:axis], -(-length // run), *shape[axis + 1 :]], combined)
+
+
+def run_length(length: int) -> int:
+    """How many elements of a long axis make a run: about its square root, a divisor of it if one is near."""
+    root = isqrt(length - 1) + 1
+    return next((n for n in range(root, 2 * root) if length % n == 0), root)
+
+
+def _at_most(position: Expr, last: int) -> Expr:
+    return simplify(call("minimum", position, last))
+
+
+def first_best(kind: str, shape: Sequence[int], axis: int, element: Element) -> Array:
+    """The positions of the best values along one axis, which vanishes.
+
+    Args:
+        kind: `arg_min` or `arg_max`.
+        shape: lengths of the axes that `element` takes indices of.
+        axis: number of the axis.
+        element: the values.
+    """
+    length, rest = shape[axis], [*shape[:axis], *shape[axis + 1 :]]
+
+    def at(indices: Sequence[Expr], position: Expr) -> Expr:
+        return element(*indices[:axis], position, *indices[axis:])
+
+    if length <= LONGEST:
+        return compute(rest, lambda *i: reduce(kind, [length], lambda k: at(i, k)))
+    run = run_length(length)
+    runs = -(-length // run)
+
+    def place(number: Expr, k: Expr) -> Expr:
+        # Beyond the end it is that of the last element, which is no longer the first of its value.
+        return _at_most(simplify(number * run + k), length - 1)
+
+    def best_of_run(*indices: Expr) -> Expr:
+        others = (*indices[:axis], *indices[axis + 1 :])
+        return reduce(kind, [run], lambda k: at(others, place(indices[axis], k)))
+
+    within = compute([*shape[:axis], runs, *shape[axis + 1 :]], best_of_run)
+
+    def found(indices: Sequence[Expr], number: Expr) -> Expr:
+        return place(number, within[*indices[:axis], number, *indices[axis:]])
+
+    best = compute(rest, lambda *i: reduce(kind, [runs], lambda number: at(i, found(i, number))))
+    return compute(rest, lambda *i: found(i, best[i]))
