@@ -17,6 +17,12 @@ from tenfold.ops.non_max_suppression import (
     non_max_suppression_with_score,
     non_max_suppression_with_score_async,
 )
+from tenfold.ops.thresholding import (
+    threshold,
+)
+from tenfold.ops.warping import (
+    transform,
+)
 
 __all__ = [
     "crop_and_resize",
@@ -32,4 +38,6 @@ __all__ = [
     "resize_nearest_neighbor",
     "rgb_to_grayscale",
     "rotate_with_offset",
+    "threshold",
+    "transform",
 ]

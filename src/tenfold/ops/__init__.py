@@ -43,6 +43,8 @@ from tenfold.ops import (  # noqa: F401
     sparse,
     spectral,
     strings,
+    thresholding,
     transformations,
     trigonometry,
+    warping,
 )

@@ -29,6 +29,7 @@ from tenfold.backends.cpu import (  # noqa: F401
     strings,
     transpose,
     volumes,
+    warping,
 )
 from tenfold.backends.cpu.backend import CpuBackend
 from tenfold.core.backends import Availability, register_backend
