@@ -15,6 +15,7 @@ demo:
 
 test: lint
 	@$(PROVISION) models
+	@$(PROVISION) drivers
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint:

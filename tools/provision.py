@@ -3,6 +3,7 @@
     python3 tools/provision.py venv demo|dev
     python3 tools/provision.py models
     python3 tools/provision.py peers
+    python3 tools/provision.py drivers
 
 Standard library only, as nothing is installed yet. A finished step leaves a stamp with a digest of what
 it was made from, and is not repeated while that is the same. A step that fails says what is missing and
@@ -12,8 +13,10 @@ how to get it, and takes away what it had begun. Commands of more than a second 
 from __future__ import annotations
 
 import base64
+import ctypes
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -139,6 +142,28 @@ def provide_peers() -> None:
     stamp.write_text(digest)
 
 
+def provide_drivers() -> None:
+    """Install Mesa's software driver for OpenGL ES, where no OpenGL ES can be loaded."""
+    if _loads("libEGL.so.1") and _loads("libGLESv2.so.2"):
+        return
+    command = "apt-get install -y libegl1 libgles2 libgl1-mesa-dri"
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        print(f"· OpenGL ES is missing; tests that need it are skipped. On Debian, as root: {command}")
+        return
+    remedy = "This needs Debian's packages. Is there a network?"
+    run("asking for Debian's packages", [apt, "update"], remedy)
+    run("installing Mesa", ["env", "DEBIAN_FRONTEND=noninteractive", *command.split()], remedy)
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
 def run(label: str, command: Sequence[str], remedy: str, cwd: Path = REPOSITORY) -> None:
     """Run a command, showing its last line while it takes long, and the end of its output when it fails."""
     tail: deque[str] = deque([""], maxlen=TAIL_LINES)
@@ -244,6 +269,7 @@ STEPS: dict[tuple[str, ...], Callable[[], None]] = {
     ("venv", "dev"): lambda: provide_venv("dev"),
     ("models",): provide_models,
     ("peers",): provide_peers,
+    ("drivers",): provide_drivers,
 }
 
 

@@ -37,6 +37,10 @@ class GradientNotFoundError(TenfoldError, LookupError):
     """A kernel has no registered gradient."""
 
 
+class DeviceLostError(TenfoldError, RuntimeError):
+    """A device lost its state, and with it every tensor that lived there."""
+
+
 class DisposedError(TenfoldError, RuntimeError):
     """A tensor was used after its disposal."""
 

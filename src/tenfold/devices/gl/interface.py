@@ -1,0 +1,182 @@
+"""What a GL device offers, whichever way it reaches the driver.
+
+Programs are fragment shaders in GLSL ES 3.00 without the version line, which the device writes. They read
+`sampler2DArray`s (or integer ones) with `texelFetch`, get their numbers from two uniform arrays, `ints` and `floats`, and
+write `out vec4`s. Everything is a two-dimensional array texture of four-component texels, so that one kind of binding
+serves all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+
+
+class Format(NamedTuple):
+    """How texels are stored.
+
+    Attributes:
+        name: of the format.
+        dtype: NumPy's dtype of a component when it is uploaded and read.
+        bytes: of a texel in the device's memory.
+    """
+
+    name: str
+    dtype: str
+    bytes: int
+
+
+FLOAT32: Final = Format("float32", "float32", 16)
+FLOAT16: Final = Format("float16", "float32", 8)
+INT32: Final = Format("int32", "int32", 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """A texture on the device.
+
+    Attributes:
+        handle: the driver's number for it.
+        width: texels along x.
+        height: texels along y.
+        layers: how many of these.
+        format: how texels are stored.
+    """
+
+    handle: int
+    width: int
+    height: int
+    layers: int
+    format: Format
+
+    @property
+    def bytes(self) -> int:
+        """What it takes of the device's memory."""
+        return self.width * self.height * self.layers * self.format.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled program.
+
+    Attributes:
+        handle: the driver's number for it.
+        inputs: how many textures it reads.
+        ints: location of the uniform array `ints`, or -1.
+        floats: location of the uniform array `floats`, or -1.
+    """
+
+    handle: int
+    inputs: int
+    ints: int
+    floats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One draw: a program over all texels of its target.
+
+    Attributes:
+        program: what runs.
+        inputs: the textures that it reads, in the order of its samplers.
+        target: where it writes; its layers are the program's outputs, from `first_layer` on.
+        first_layer: the layer of the first output.
+        layers: how many layers are written at once.
+        ints: the numbers of the uniform array `ints`.
+        floats: those of `floats`.
+    """
+
+    program: Program
+    inputs: tuple[Texture, ...]
+    target: Texture
+    first_layer: int = 0
+    layers: int = 1
+    ints: tuple[int, ...] = ()
+    floats: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the driver can do.
+
+    Attributes:
+        renderer: who draws, in the driver's words.
+        version: the version of GL that it speaks.
+        texture_size: most texels along a side.
+        array_layers: most layers of an array texture.
+        texture_units: most textures that a program reads.
+        draw_buffers: most layers that a draw writes.
+        float32_targets: whether float32 textures can be drawn into.
+        float16_targets: whether float16 textures can.
+        timer_queries: whether draws can be timed on the device.
+        is_software: whether the renderer is known to be a program rather than a GPU.
+    """
+
+    renderer: str
+    version: str
+    texture_size: int
+    array_layers: int
+    texture_units: int
+    draw_buffers: int
+    float32_targets: bool
+    float16_targets: bool
+    timer_queries: bool
+    is_software: bool
+
+
+class ReadInFlight(Protocol):
+    """A read that has been asked for and may not be done."""
+
+    def is_done(self) -> bool:
+        """Whether `values` would not wait."""
+
+    def values(self) -> np.ndarray:
+        """The texels `[layer, row, column, component]`, waiting for them if need be; call it once."""
+
+
+class GlDevice(Protocol):
+    """A device. All methods raise `DeviceLostError` after the driver has lost the context."""
+
+    limits: Limits
+
+    def compile(self, body: str, inputs: Sequence[str]) -> Program:
+        """Compile a fragment shader; `inputs` are the names of its samplers, in order."""
+
+    def delete_program(self, program: Program) -> None:
+        """Give a program back."""
+
+    def create_texture(self, width: int, height: int, layers: int, format: Format) -> Texture:
+        """Allocate a texture; its texels are undefined."""
+
+    def delete_texture(self, texture: Texture) -> None:
+        """Give a texture back."""
+
+    def upload(self, texture: Texture, texels: np.ndarray) -> None:
+        """Fill a texture with `[layer, row, column, component]` texels."""
+
+    def draw(self, draw: Draw) -> None:
+        """Run one draw; returns before it is done."""
+
+    def record(self, draws: Sequence[Draw]) -> int:
+        """Prepare a list of draws for `replay`; gives its number."""
+
+    def replay(self, recording: int) -> None:
+        """Run a recorded list."""
+
+    def forget(self, recording: int) -> None:
+        """Give a recording back."""
+
+    def read(self, texture: Texture) -> np.ndarray:
+        """The texels `[layer, row, column, component]`, once they are drawn."""
+
+    def start_read(self, texture: Texture) -> ReadInFlight:
+        """Begin to read without waiting."""
+
+    def finish(self) -> None:
+        """Wait until everything that was asked for is done."""
+
+    def dispose(self) -> None:
+        """Destroy the context and all that is in it."""

@@ -1,0 +1,165 @@
+"""Finding and declaring EGL and OpenGL ES: the only functions that the device calls, through cffi in ABI mode.
+
+Libraries are looked for in this order: the folder named by `TENFOLD_GL_LIBRARIES` (a driver of one's own, such as
+ANGLE's), and the system's. Constants have Khronos's names without the prefix.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final, NamedTuple
+
+import cffi
+
+from tenfold.core.errors import BackendError
+
+LIBRARIES_VARIABLE: Final = "TENFOLD_GL_LIBRARIES"
+
+ffi: Final[Any] = cffi.FFI()
+ffi.cdef(
+    """
+    void *eglGetProcAddress(const char *);
+    int eglGetError(void);
+    unsigned eglInitialize(void *, int *, int *);
+    unsigned eglTerminate(void *);
+    unsigned eglBindAPI(unsigned);
+    unsigned eglChooseConfig(void *, const int *, void **, int, int *);
+    void *eglCreateContext(void *, void *, void *, const int *);
+    unsigned eglDestroyContext(void *, void *);
+    unsigned eglMakeCurrent(void *, void *, void *, void *);
+    const char *eglQueryString(void *, int);
+
+    const unsigned char *glGetString(unsigned);
+    unsigned glGetError(void);
+    void glGetIntegerv(unsigned, int *);
+    void glEnable(unsigned);
+    void glDisable(unsigned);
+    void glPixelStorei(unsigned, int);
+    unsigned glCreateShader(unsigned);
+    void glShaderSource(unsigned, int, const char **, const int *);
+    void glCompileShader(unsigned);
+    void glGetShaderiv(unsigned, unsigned, int *);
+    void glGetShaderInfoLog(unsigned, int, int *, char *);
+    void glDeleteShader(unsigned);
+    unsigned glCreateProgram(void);
+    void glAttachShader(unsigned, unsigned);
+    void glLinkProgram(unsigned);
+    void glGetProgramiv(unsigned, unsigned, int *);
+    void glGetProgramInfoLog(unsigned, int, int *, char *);
+    void glDeleteProgram(unsigned);
+    void glUseProgram(unsigned);
+    int glGetUniformLocation(unsigned, const char *);
+    void glUniform1i(int, int);
+    void glUniform1iv(int, int, const int *);
+    void glUniform1fv(int, int, const float *);
+    void glGenTextures(int, unsigned *);
+    void glDeleteTextures(int, const unsigned *);
+    void glBindTexture(unsigned, unsigned);
+    void glActiveTexture(unsigned);
+    void glTexParameteri(unsigned, unsigned, int);
+    void glTexStorage3D(unsigned, int, unsigned, int, int, int);
+    void glTexSubImage3D(unsigned, int, int, int, int, int, int, int, unsigned, unsigned, const void *);
+    void glGenFramebuffers(int, unsigned *);
+    void glDeleteFramebuffers(int, const unsigned *);
+    void glBindFramebuffer(unsigned, unsigned);
+    void glFramebufferTextureLayer(unsigned, unsigned, unsigned, int, int);
+    unsigned glCheckFramebufferStatus(unsigned);
+    void glDrawBuffers(int, const unsigned *);
+    void glReadBuffer(unsigned);
+    void glViewport(int, int, int, int);
+    void glDrawArrays(unsigned, int, int);
+    void glFlush(void);
+    void glFinish(void);
+    void glGenBuffers(int, unsigned *);
+    void glDeleteBuffers(int, const unsigned *);
+    void glBindBuffer(unsigned, unsigned);
+    void glBufferData(unsigned, intptr_t, const void *, unsigned);
+    void glReadPixels(int, int, int, int, unsigned, unsigned, void *);
+    void *glMapBufferRange(unsigned, intptr_t, intptr_t, unsigned);
+    unsigned char glUnmapBuffer(unsigned);
+    void *glFenceSync(unsigned, unsigned);
+    unsigned glClientWaitSync(void *, unsigned, uint64_t);
+    void glDeleteSync(void *);
+    void glGenVertexArrays(int, unsigned *);
+    void glDeleteVertexArrays(int, const unsigned *);
+    void glBindVertexArray(unsigned);
+    """
+)
+
+# EGL
+NONE, TRUE = 0x3038, 1
+RENDERABLE_TYPE, OPENGL_ES3_BIT, SURFACE_TYPE, PBUFFER_BIT = 0x3040, 0x40, 0x3033, 1
+OPENGL_ES_API, CONTEXT_MAJOR_VERSION, CONTEXT_MINOR_VERSION, EXTENSIONS_STRING = 0x30A0, 0x3098, 0x30FB, 0x3055
+PLATFORM_SURFACELESS_MESA, PLATFORM_ANGLE = 0x31DD, 0x3202
+ANGLE_PLATFORM_TYPE, ANGLE_PLATFORM_TYPE_VULKAN, ANGLE_DEVICE_TYPE, ANGLE_DEVICE_TYPE_SWIFTSHADER = (
+    0x3203,
+    0x3450,
+    0x3209,
+    0x3487,
+)
+# GL
+RENDERER, VERSION, EXTENSIONS = 0x1F01, 0x1F02, 0x1F03
+MAX_TEXTURE_SIZE, MAX_ARRAY_TEXTURE_LAYERS, MAX_TEXTURE_IMAGE_UNITS, MAX_DRAW_BUFFERS = 0x0D33, 0x88FF, 0x8872, 0x8824
+VERTEX_SHADER, FRAGMENT_SHADER, COMPILE_STATUS, LINK_STATUS, INFO_LOG_LENGTH = 0x8B31, 0x8B30, 0x8B81, 0x8B82, 0x8B84
+TEXTURE_2D_ARRAY, TEXTURE0, NEAREST, CLAMP_TO_EDGE = 0x8C1A, 0x84C0, 0x2600, 0x812F
+TEXTURE_MIN_FILTER, TEXTURE_MAG_FILTER, TEXTURE_WRAP_S, TEXTURE_WRAP_T = 0x2801, 0x2800, 0x2802, 0x2803
+RGBA, RGBA_INTEGER, FLOAT, INT = 0x1908, 0x8D99, 0x1406, 0x1404
+RGBA32F, RGBA16F, RGBA32I = 0x8814, 0x881A, 0x8D82
+FRAMEBUFFER, COLOR_ATTACHMENT0, FRAMEBUFFER_COMPLETE = 0x8D40, 0x8CE0, 0x8CD5
+PIXEL_PACK_BUFFER, STREAM_READ, MAP_READ_BIT, PACK_ALIGNMENT, UNPACK_ALIGNMENT = 0x88EB, 0x88E1, 1, 0x0D05, 0x0CF5
+SYNC_GPU_COMMANDS_COMPLETE, SYNC_FLUSH_COMMANDS_BIT, TIMEOUT_EXPIRED, WAIT_FAILED = 0x9117, 1, 0x911B, 0x911D
+TRIANGLES, DITHER, OUT_OF_MEMORY, CONTEXT_LOST = 0x0004, 0x0BD0, 0x0505, 0x0507
+FOREVER = 0xFFFFFFFFFFFFFFFF
+
+
+class Libraries(NamedTuple):
+    """The two libraries and how they are asked for a display.
+
+    Attributes:
+        egl: EGL.
+        gl: OpenGL ES.
+        platform: EGL's platform.
+        attributes: of the display.
+        origin: where they come from, for people.
+    """
+
+    egl: Any
+    gl: Any
+    platform: int
+    attributes: tuple[int, ...]
+    origin: str
+
+
+def load_libraries() -> Libraries:
+    """Load EGL and OpenGL ES.
+
+    Raises:
+        BackendError: saying what is missing and how to get it.
+    """
+    folder = os.environ.get(LIBRARIES_VARIABLE)
+    if folder:
+        return _load_angle(folder)
+    try:
+        egl, gl = ffi.dlopen("libEGL.so.1"), ffi.dlopen("libGLESv2.so.2")
+    except OSError as error:
+        raise BackendError(
+            f"No OpenGL ES was found ({error}). On Debian: apt-get install libegl1 libgles2 libgl1-mesa-dri; or name a "
+            f"folder with libEGL and libGLESv2 in {LIBRARIES_VARIABLE}."
+        ) from None
+    return Libraries(egl, gl, PLATFORM_SURFACELESS_MESA, (NONE,), "the system's EGL")
+
+
+def _load_angle(folder: str) -> Libraries:
+    try:
+        gl = ffi.dlopen(os.path.join(folder, "libGLESv2.so"), ffi.RTLD_NOW | ffi.RTLD_GLOBAL)
+        egl = ffi.dlopen(os.path.join(folder, "libEGL.so"))
+    except OSError as error:
+        raise BackendError(f"{LIBRARIES_VARIABLE}: {folder} has no libEGL and libGLESv2 that load: {error}") from None
+    attributes = (
+        ANGLE_PLATFORM_TYPE,
+        ANGLE_PLATFORM_TYPE_VULKAN,
+        ANGLE_DEVICE_TYPE,
+        ANGLE_DEVICE_TYPE_SWIFTSHADER,
+        NONE,
+    )
+    return Libraries(egl, gl, PLATFORM_ANGLE, attributes, folder)

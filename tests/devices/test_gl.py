@@ -1,0 +1,193 @@
+"""The GL device on whatever OpenGL ES the machine has, Mesa's llvmpipe at least."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tenfold.core.errors import BackendError, DeviceLostError
+from tenfold.devices.gl.interface import FLOAT16, FLOAT32, INT32, Draw, Format
+from tenfold.devices.gl.library import LIBRARIES_VARIABLE, load_libraries
+from tenfold.devices.gl.native import NativeGlDevice
+
+RNG = np.random.default_rng(1)
+
+ADD = """
+uniform sampler2DArray a;
+uniform sampler2DArray b;
+uniform int ints[1];
+uniform float floats[2];
+layout(location = 0) out vec4 result;
+void main() {
+    ivec3 at = ivec3(gl_FragCoord.xy, ints[0]);
+    result = texelFetch(a, at, 0) * floats[0] + texelFetch(b, at, 0) * floats[1];
+}
+"""
+
+TWO_LAYERS = """
+uniform isampler2DArray a;
+layout(location = 0) out ivec4 first;
+layout(location = 1) out ivec4 second;
+void main() {
+    first = texelFetch(a, ivec3(gl_FragCoord.xy, 0), 0) + 1;
+    second = texelFetch(a, ivec3(gl_FragCoord.xy, 1), 0) - 1;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[NativeGlDevice]:
+    try:
+        load_libraries()
+    except BackendError as missing:
+        pytest.skip(str(missing))
+    made = NativeGlDevice()
+    yield made
+    made.dispose()
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RNG.uniform(-3, 3, shape).astype(np.float32)
+
+
+def test_limits(device: NativeGlDevice) -> None:
+    limits = device.limits
+    assert limits.renderer
+    assert "OpenGL ES 3" in limits.version
+    assert limits.texture_size >= 2048
+    assert limits.array_layers >= 256
+    assert limits.texture_units >= 16
+    assert limits.draw_buffers >= 4
+    assert limits.is_software == ("llvmpipe" in limits.renderer or "SwiftShader" in limits.renderer)
+
+
+@pytest.mark.parametrize("format", [FLOAT32, INT32])
+def test_texels_come_back_bit_by_bit(device: NativeGlDevice, format: Format) -> None:
+    bits = RNG.integers(-(2**31), 2**31, (3, 5, 7, 4)).astype(np.int32)
+    texels = bits if format is INT32 else bits.view(np.float32)
+    if format is FLOAT32:
+        texels = np.where(np.isnan(texels), np.float32(np.inf), texels)
+    texture = device.create_texture(7, 5, 3, format)
+    device.upload(texture, texels)
+    assert np.array_equal(device.read(texture), texels)
+    assert np.array_equal(device.start_read(texture).values(), texels)
+    assert texture.bytes == 3 * 5 * 7 * 16
+    device.delete_texture(texture)
+
+
+def test_halves_round(device: NativeGlDevice) -> None:
+    texture = device.create_texture(2, 1, 1, FLOAT16)
+    values = np.array([0.1, 65504, 1e-8, -2.5, 70000, 3, 0, 1 / 3], np.float32).reshape(1, 1, 2, 4)
+    device.upload(texture, values)
+    read = device.read(texture).ravel()
+    assert read[[1, 3, 5, 6]].tolist() == [65504, -2.5, 3, 0]
+    np.testing.assert_allclose(read[[0, 7]], [0.1, 1 / 3], rtol=2**-10)
+    assert read[2] < 6e-8
+    assert read[4] >= 65504
+    device.delete_texture(texture)
+
+
+def test_draws_numbers_and_layers(device: NativeGlDevice) -> None:
+    a, b = floats(2, 6, 9, 4), floats(2, 6, 9, 4)
+    textures = [device.create_texture(9, 6, 2, FLOAT32) for _ in range(3)]
+    device.upload(textures[0], a)
+    device.upload(textures[1], b)
+    program = device.compile(ADD, ["a", "b"])
+    before = device.draws
+    for layer in range(2):
+        device.draw(Draw(program, (textures[0], textures[1]), textures[2], layer, 1, (layer,), (2.0, -1.0)))
+    np.testing.assert_allclose(device.read(textures[2]), 2 * a - b, rtol=1e-6, atol=1e-6)
+    assert device.draws == before + 2
+    for texture in textures:
+        device.delete_texture(texture)
+    device.delete_program(program)
+
+
+def test_one_draw_writes_several_layers(device: NativeGlDevice) -> None:
+    values = RNG.integers(-100, 100, (2, 4, 3, 4)).astype(np.int32)
+    source, target = (device.create_texture(3, 4, 2, INT32) for _ in range(2))
+    device.upload(source, values)
+    device.draw(Draw(device.compile(TWO_LAYERS, ["a"]), (source,), target, 0, 2))
+    assert np.array_equal(device.read(target), values + np.array([1, -1], np.int32).reshape(2, 1, 1, 1))
+
+
+def test_recordings_replay(device: NativeGlDevice) -> None:
+    textures = [device.create_texture(4, 4, 1, FLOAT32) for _ in range(2)]
+    ones = np.ones((1, 4, 4, 4), np.float32)
+    program = device.compile(ADD, ["a", "b"])
+    draws = [
+        Draw(program, (textures[0], textures[0]), textures[1], ints=(0,), floats=(1.0, 1.0)),
+        Draw(program, (textures[1], textures[1]), textures[0], ints=(0,), floats=(1.0, 1.0)),
+    ]
+    recording = device.record(draws)
+    device.upload(textures[0], ones)
+    device.replay(recording)
+    device.replay(recording)
+    assert np.array_equal(device.read(textures[0]), 16 * ones)
+    device.forget(recording)
+    with pytest.raises(KeyError):
+        device.replay(recording)
+
+
+def test_reads_in_flight(device: NativeGlDevice) -> None:
+    texture = device.create_texture(64, 64, 1, FLOAT32)
+    values = floats(1, 64, 64, 4)
+    device.upload(texture, values)
+    read = device.start_read(texture)
+    device.finish()
+    assert read.is_done()
+    device.upload(texture, values * 2)
+    assert np.array_equal(read.values(), values)
+
+
+def test_errors_say_what_is_wrong(device: NativeGlDevice) -> None:
+    with pytest.raises(BackendError, match=r"(?s)could not be compiled: .*nonsense"):
+        device.compile("nonsense", [])
+    with pytest.raises(ValueError, match="exceeds the driver's"):
+        device.create_texture(device.limits.texture_size + 1, 1, 1, FLOAT32)
+    with pytest.raises(ValueError, match="layers exceeds"):
+        device.create_texture(1, 1, device.limits.array_layers + 1, FLOAT32)
+    texture = device.create_texture(2, 2, 1, FLOAT32)
+    with pytest.raises(ValueError, match=r"must be float32\[1, 2, 2, 4\]"):
+        device.upload(texture, np.zeros((2, 2, 4), np.float32))
+    with pytest.raises(ValueError, match="reads 2 textures, got 1"):
+        device.draw(Draw(device.compile(ADD, ["a", "b"]), (texture,), texture))
+
+
+def test_another_thread_may_take_over(device: NativeGlDevice) -> None:
+    texture = device.create_texture(2, 2, 1, FLOAT32)
+    values = floats(1, 2, 2, 4)
+    device.upload(texture, values)
+    seen: list[np.ndarray] = []
+    device.release()
+
+    def work() -> None:
+        seen.append(device.read(texture))
+        device.release()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert np.array_equal(seen[0], values)
+    assert np.array_equal(device.read(texture), values)
+
+
+def test_contexts_come_and_go() -> None:
+    try:
+        load_libraries()
+    except BackendError as missing:
+        pytest.skip(str(missing))
+    for _ in range(20):
+        made = NativeGlDevice()
+        made.dispose()
+    with pytest.raises(DeviceLostError, match="disposed"):
+        made.finish()
+
+
+def test_missing_libraries(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv(LIBRARIES_VARIABLE, str(tmp_path))
+    with pytest.raises(BackendError, match=f"{LIBRARIES_VARIABLE}: .* has no libEGL"):
+        load_libraries()
