@@ -334,6 +334,7 @@ _VOLUME = np.cos(counting(1, 3, 3, 2, 2))
 _VOLUME_KERNEL = np.sin(counting(2, 2, 2, 2, 3))
 _VOLUME_WINDOWS = np.lib.stride_tricks.sliding_window_view(_VOLUME, (2, 2, 2), (1, 2, 3))
 _VOLUME_ATTRIBUTES = {"strides": ints(1, 1, 1, 1, 1), "padding": s("VALID")}
+_SIGNAL = np.exp(1j * counting(2, 5) ** 2).astype(np.complex64)
 _SPARSE = [integers([0, 1], [2, 0]), floats(5, 7)]
 SAMPLES |= {
     "Complex": Sample([floats(1, -2), floats(3, 4)], [_COMPLEX]),
@@ -361,6 +362,18 @@ SAMPLES |= {
         [integers([0, 2], [1, 1]), Const(3), Const(floats())],
         [floats([1, 0, 1], [0, 1, 0])],
         {"binary_output": b(True)},
+    ),
+    "MatrixBandPart": Sample(
+        [counting(3, 3), Const(0), Const(1)], [np.triu(counting(3, 3)) - np.triu(counting(3, 3), 2)]
+    ),
+    "FFT": Sample([_SIGNAL], [np.fft.fft(_SIGNAL).astype(np.complex64)]),
+    "IFFT": Sample([_SIGNAL], [np.fft.ifft(_SIGNAL).astype(np.complex64)]),
+    "RFFT": Sample([X, Const(integers(5))], [np.fft.rfft(X, 5).astype(np.complex64)]),
+    "IRFFT": Sample([_SIGNAL, Const(integers(7))], [np.fft.irfft(_SIGNAL, 7).astype(np.float32)]),
+    "ImageProjectiveTransformV3": Sample(
+        [counting(1, 3, 3, 1), Const(floats([1, 0, 1, 0, 1, 0, 0, 0])), Const(integers(3, 3)), Const(-1.0)],
+        [np.array([[1, 2, -1], [4, 5, -1], [7, 8, -1]], np.float32).reshape(1, 3, 3, 1)],
+        {"interpolation": s("NEAREST"), "fill_mode": s("CONSTANT")},
     ),
     # sparse, string, ragged
     "SparseFillEmptyRows": Sample(

@@ -13,7 +13,7 @@ import numpy as np
 
 from tenfold.core.engine import run_kernel
 from tenfold.graph.host_ops import HostOp, HostResult, LowerRule, Resources, register_host_op
-from tenfold.ops import random, searching
+from tenfold.ops import complex_numbers, joining, linalg, random, searching, spectral
 
 if TYPE_CHECKING:
     from tenfold.core.kernel import Attributes, TensorSpec
@@ -92,6 +92,42 @@ def _print(inputs: Sequence[Any], attributes: Attributes, resources: Resources) 
 
 register_host_op("ListDiff", HostOp(_list_diff, ("x", "y")))
 register_host_op("Print", HostOp(_print, ("x", "*data"), ("message", "summarize")))
+
+
+# --- several kernels ---------------------------------------------------------------------------------------
+
+
+def _first_half(x: Tensor, frequencies: int) -> Tensor:
+    """Rows cut, or filled up with zeros, to a length."""
+    given = x.shape[-1]
+    if given >= frequencies:
+        return x.slice((0,) * x.rank, (*x.shape[:-1], frequencies))
+    return x.pad([(0, 0)] * (x.rank - 1) + [(0, frequencies - given)])
+
+
+def _rfft(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> Value:
+    length = attributes["fft_length"]
+    return spectral.rfft(inputs[0], None if length is None else _lengths(length)[0])
+
+
+def _irfft(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> Value:
+    """The second half mirrors and conjugates the first; TensorFlow's op knows odd lengths, too."""
+    x = inputs[0]
+    given = attributes["fft_length"]
+    length = 2 * (x.shape[-1] - 1) if given is None else _lengths(given)[0]
+    half = _first_half(x, length // 2 + 1)
+    inner = half.slice((0,) * (x.rank - 1) + (1,), (*x.shape[:-1], (length - 1) // 2))
+    mirrored = complex_numbers.complex_(complex_numbers.real(inner), complex_numbers.imag(inner).neg())
+    return complex_numbers.real(spectral.ifft(joining.concat([half, mirrored.reverse(-1)], -1)))
+
+
+def _band_part(inputs: Sequence[Any], attributes: Attributes, resources: Resources) -> Value:
+    return linalg.band_part(inputs[0], int(attributes["num_lower"]), int(attributes["num_upper"]))
+
+
+register_host_op("RFFT", HostOp(_rfft, ("x",), ("fft_length",)))
+register_host_op("IRFFT", HostOp(_irfft, ("x",), ("fft_length",)))
+register_host_op("MatrixBandPart", HostOp(_band_part, ("x",), ("num_lower", "num_upper")))
 
 
 # --- kernels that a shape decides --------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tenfold.models.tf_ops import (
     reduction,
     slice_join,
     sparse,
+    spectral,
     string,
     transformation,
 )
@@ -43,6 +44,7 @@ CATEGORIES = {
     "reduction": reduction.ROWS,
     "slice_join": slice_join.ROWS,
     "sparse": sparse.ROWS,
+    "spectral": spectral.ROWS,
     "string": string.ROWS,
     "transformation": transformation.ROWS,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenfold.models.attr_values import array_ints, attr_bool, attr_text
+from tenfold.models.attr_values import array_int, array_ints, attr_bool, attr_text
 from tenfold.models.tf_ops.fused import lower_fused_matmul
 from tenfold.models.tf_ops.row import Attribute, InputAttribute, Row
 
@@ -21,5 +21,12 @@ ROWS = (
     Row("BatchMatMulV2", "BatchMatMul", (0, 1), _ADJOINTS),
     Row("_FusedMatMul", "BatchMatMul", lower=lower_fused_matmul),
     Row("Einsum", "Einsum", slice(0, None), (Attribute("equation", attr_text),)),
+    Row(
+        "MatrixBandPart",
+        "MatrixBandPart",
+        (0,),
+        (),
+        (InputAttribute("num_lower", 1, array_int), InputAttribute("num_upper", 2, array_int)),
+    ),
     Row("Transpose", "Transpose", (0,), (), (InputAttribute("perm", 1, array_ints),)),
 )
