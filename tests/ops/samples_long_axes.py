@@ -10,7 +10,7 @@ from scipy import special
 
 from tests.ops.harness import Sample
 from tests.ops.samples_arithmetic import floats
-from tests.ops.samples_reduction import NUMERIC, ORDERED, reduced
+from tests.ops.samples_reduction import NUMERIC, ORDERED, SCANS, reduced, scanned
 
 _rng = np.random.default_rng(23)
 
@@ -44,6 +44,17 @@ SAMPLES = [
     *(
         Sample(name, (integers(2, 1031), 1), lambda x, axis, f=f: f(x, axis).astype(np.int32), label="many integers")
         for name, f in {"max": np.max, "min": np.min, "arg_max": np.argmax, "arg_min": np.argmin}.items()
+    ),
+    *(
+        Sample(name, (values, 1, exclusive, reverse), partial(scanned, ufunc), label=f"{label} {exclusive} {reverse}")
+        for name, ufunc in SCANS.items()
+        for label, values in [
+            ("long floats", floats(2, 300, 2, low=0.95, high=1.05)),
+            ("long integers", integers(2, 131)),
+            ("long bools", bits(1, 144, 3)),
+        ]
+        for exclusive in (False, True)
+        for reverse in (False, True)
     ),
     *(
         Sample(name, (floats(2, 1500),), lambda x, f=f: f(x.astype(np.float64), axis=-1), label="long rows")

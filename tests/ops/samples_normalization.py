@@ -120,6 +120,9 @@ SAMPLES = [
         for in_order in (True, False)
     ),
     Sample("topk", (np.array([[np.nan, 1, 3, np.nan], [1, 2, 3, 4]], np.float32), 3), _top_k, label="nan"),
+    Sample(
+        "topk", (np.array([[np.nan, 1, 3, np.nan], [4, 2, 3, 4]], np.float32), 3, False), _top_k, label="nan unsorted"
+    ),
     Sample("topk", (np.full((2, 40), np.nan, np.float32), 3), _top_k, label="only nan"),
     Sample("topk", (np.array([-np.inf] * 3 + [0] + [-np.inf] * 40, np.float32), 3), _top_k, label="infinite"),
     Sample("topk", (EXTREME, 5), _top_k, label="integers"),

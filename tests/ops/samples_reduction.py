@@ -43,7 +43,7 @@ def _wrapped(reference: Callable[..., Any], x: Array, axis: Any = None, keep_dim
     return np.asarray(reference(x, axis=_axis(axis), keepdims=keep_dims, dtype=np.int32))
 
 
-def _scanned(ufunc: np.ufunc, x: Array, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Array:
+def scanned(ufunc: np.ufunc, x: Array, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Array:
     """Position by position, by the definition."""
     values = np.moveaxis(x.astype(np.int32) if x.dtype == bool else x, axis, 0)
     values = values[::-1] if reverse else values
@@ -131,12 +131,12 @@ SAMPLES = [
     Sample("arg_min", (EXTREME,), lambda x: np.int32(0), label="integers"),
     Sample("arg_max", (BOOLS,), lambda x: np.int32(0), label="bools"),
     *(
-        Sample(name, (floats(3, 4, low=0.5), *way), partial(_scanned, ufunc), differentiable=True)
+        Sample(name, (floats(3, 4, low=0.5), *way), partial(scanned, ufunc), differentiable=True)
         for name, ufunc in SCANS.items()
         for way in SCAN_WAYS
     ),
     *(
-        Sample(name, (values, 0, exclusive), partial(_scanned, ufunc), label=f"{label} {exclusive}")
+        Sample(name, (values, 0, exclusive), partial(scanned, ufunc), label=f"{label} {exclusive}")
         for name, ufunc in SCANS.items()
         for label, values in [("extreme", EXTREME), ("bools", BOOLS), ("empty", EMPTY[0]), ("one", EXTREME[:1])]
         for exclusive in (False, True)

@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tenfold.codegen.compute import Array, both, compute, reduce, sum_over
+from tenfold.codegen.expr import Expr, cast, function
 from tenfold.core.conversion import TensorLike
+from tenfold.core.dtypes import is_floating
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
 from tenfold.core.op import op
@@ -15,6 +18,9 @@ from tenfold.core.pending import Pending
 from tenfold.core.tensor import Tensor
 from tenfold.ops import operands
 from tenfold.ops.after_reading import after_reading
+
+equal, isnan = function("equal"), function("isnan")
+logical_not, logical_or = function("logical_not"), function("logical_or")
 
 # --- topk --------------------------------------------------------------------------------------------------
 
@@ -43,7 +49,47 @@ def _checked_k(op: str, k: int, shape: Sequence[int]) -> int:
     return operands.whole_number(k, op, "k", 0, shape[-1], "the length of the last axis")
 
 
-TOP_K = define_kernel(Kernel("TopK", ("x",), _topk_infer))
+def _precedes(x: Array, row: Sequence[Expr], a: Expr, b: Expr) -> Expr:
+    """Whether the element at `a` comes before that at `b` in descending order: NaN last, equal ones as they stand."""
+    first, second = x[*row, a], x[*row, b]
+    greater, same = first > second, equal(first, second)
+    if is_floating(x.dtype):
+        greater = logical_or(greater, both(isnan(second), logical_not(isnan(first))))
+        same = logical_or(same, both(isnan(second), isnan(first)))
+    return logical_or(greater, both(same, a < b))
+
+
+def _topk_definition(x: Array, *, k: int, sorted: bool = True) -> tuple[Array, Array]:
+    """Ranks by comparing each element with all others of its row: the work is quadratic in the length of a row."""
+    length, found = x.shape[-1], (*x.shape[:-1], k)
+
+    def rank_of(*i: Expr) -> Expr:
+        *row, own = i
+        return sum_over([length], lambda other: cast(_precedes(x, row, other, own), "int32"))
+
+    ranks = compute(x.shape, rank_of)
+
+    def place_of(*i: Expr) -> Expr:
+        """How many of the greatest stand before a position."""
+        *row, own = i
+        return sum_over([length], lambda other: cast(both(ranks[*row, other] < k, other < own), "int32"))
+
+    places = ranks if sorted else compute(x.shape, place_of)
+
+    def index_of(*i: Expr) -> Expr:
+        *row, wanted = i
+
+        def fits(position: Expr) -> Expr:
+            there = equal(places[*row, position], wanted)
+            return there if sorted else both(ranks[*row, position] < k, there)
+
+        return reduce("arg_max", [length], lambda position: cast(fits(position), "int32"))
+
+    indices = compute(found, index_of)
+    return compute(found, lambda *i: x[*i[:-1], indices[i]]), indices
+
+
+TOP_K = define_kernel(Kernel("TopK", ("x",), _topk_infer, definition=_topk_definition))
 
 
 @op(method=True)

@@ -477,6 +477,7 @@ def _where_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return TensorSpec((-1, len(specs[0].shape)), "int32")
 
 
+# No definition: how many positions there are depends on the values, so the host finds them.
 WHERE = define_kernel(Kernel("Where", ("condition",), _where_infer, data_dependent=True))
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from operator import index
 
+from tenfold.codegen.compute import Array, broadcast, compute, sum_over
+from tenfold.codegen.expr import Expr
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
@@ -51,7 +53,23 @@ def _mat_mul_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Tenso
     return TensorSpec(_product_shape(a.shape, b.shape, *transposes), a.dtype)
 
 
-BATCH_MAT_MUL = define_kernel(Kernel("BatchMatMul", ("a", "b"), _mat_mul_infer))
+def _mat_mul_definition(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Array:
+    terms = a.shape[-2] if transpose_a else a.shape[-1]
+
+    def element(*i: Expr) -> Expr:
+        *batch, row, column = i
+
+        def term(k: Expr) -> Expr:
+            left = (k, row) if transpose_a else (row, k)
+            right = (column, k) if transpose_b else (k, column)
+            return broadcast(a, [*batch, *left]) * broadcast(b, [*batch, *right])
+
+        return sum_over([terms], term)
+
+    return compute(_product_shape(a.shape, b.shape, transpose_a, transpose_b), element)
+
+
+BATCH_MAT_MUL = define_kernel(Kernel("BatchMatMul", ("a", "b"), _mat_mul_infer, definition=_mat_mul_definition))
 
 
 def product(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
@@ -200,7 +218,12 @@ def _transpose_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Ten
     return TensorSpec(tuple(shape[axis] for axis in perm), specs[0].dtype)
 
 
-TRANSPOSE = define_kernel(Kernel("Transpose", ("x",), _transpose_infer))
+def _transpose_definition(x: Array, *, perm: Sequence[int]) -> Array:
+    inverse = sorted(range(x.rank), key=perm.__getitem__)
+    return compute([x.shape[axis] for axis in perm], lambda *i: x[[i[place] for place in inverse]])
+
+
+TRANSPOSE = define_kernel(Kernel("Transpose", ("x",), _transpose_infer, definition=_transpose_definition))
 
 
 def _transpose_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tenfold.codegen.compute import Array, broadcast, compute, in_range, sum_over
+from tenfold.codegen.expr import Expr, function, select
+from tenfold.codegen.reductions import Element, reduce_axes
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
@@ -18,12 +21,27 @@ from tenfold.ops.broadcasting import broadcast_shapes, sum_to_shape
 
 Thunks = Sequence[Callable[[], Tensor] | None]
 
+exp, log, sqrt, power = function("exp"), function("log"), function("sqrt"), function("power")
+
 
 def _first(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return specs[0]
 
 
 # --- softmax, log_softmax ----------------------------------------------------------------------------------
+
+
+def _shifted(logits: Array, axis: int) -> Element:
+    """The differences from the greatest along an axis: their exponentials do not overflow."""
+    peak = reduce_axes("max", logits.shape, [axis], lambda *i: logits[i], keep_dims=True)
+    return lambda *i: logits[i] - broadcast(peak, i)
+
+
+def _softmax_definition(logits: Array, *, dim: int = -1) -> Array:
+    axis = resolve_axis(dim, logits.rank, "softmax")
+    shifted = _shifted(logits, axis)
+    total = reduce_axes("sum", logits.shape, [axis], lambda *i: exp(shifted(*i)), keep_dims=True)
+    return compute(logits.shape, lambda *i: exp(shifted(*i)) / broadcast(total, i))
 
 
 def _softmax_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
@@ -36,7 +54,7 @@ def _softmax_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -
     return [gradient]
 
 
-SOFTMAX = define_kernel(Kernel("Softmax", ("logits",), _first))
+SOFTMAX = define_kernel(Kernel("Softmax", ("logits",), _first, definition=_softmax_definition))
 register_gradient("Softmax", _softmax_gradient, outputs_to_save=[True])
 
 
@@ -75,11 +93,20 @@ def _check_last(op: str, argument: str, axis: int, tensor: Tensor) -> None:
         )
 
 
+def _log_softmax_definition(logits: Array, *, axis: int = -1) -> Array:
+    along = resolve_axis(axis, logits.rank, "log_softmax")
+    shifted = _shifted(logits, along)
+    logarithm = reduce_axes(
+        "sum", logits.shape, [along], lambda *i: exp(shifted(*i)), keep_dims=True, finish=lambda total: log(total)
+    )
+    return compute(logits.shape, lambda *i: shifted(*i) - broadcast(logarithm, i))
+
+
 def _log_softmax_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
     return [lambda: dy.sub(dy.sum(attributes["axis"], True).mul(saved[0].exp()))]
 
 
-LOG_SOFTMAX = define_kernel(Kernel("LogSoftmax", ("logits",), _first))
+LOG_SOFTMAX = define_kernel(Kernel("LogSoftmax", ("logits",), _first, definition=_log_softmax_definition))
 register_gradient("LogSoftmax", _log_softmax_gradient, outputs_to_save=[True])
 
 
@@ -159,6 +186,20 @@ def moments(x: TensorLike, axis: Axes = None, keep_dims: bool = False) -> Moment
 # --- batch normalisation -----------------------------------------------------------------------------------
 
 
+def _batch_norm_definition(
+    x: Array, mean: Array, variance: Array, offset: Array | None, scale: Array | None, *, variance_epsilon: float
+) -> Array:
+    def normalised(*i: Expr) -> Expr:
+        factor = 1 / sqrt(broadcast(variance, i) + variance_epsilon)
+        if scale is not None:
+            factor = factor * broadcast(scale, i)
+        # The mean is subtracted first: folded into the offset it would cost digits where it outweighs x - mean.
+        result = (x[i] - broadcast(mean, i)) * factor
+        return result if offset is None else result + broadcast(offset, i)
+
+    return compute(x.shape, normalised)
+
+
 def _batch_norm_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
     x, mean, variance, *scale = saved
     deviation = (variance + attributes["variance_epsilon"]).rsqrt()
@@ -176,7 +217,9 @@ def _batch_norm_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes
     ]
 
 
-FUSED_BATCH_NORM = define_kernel(Kernel("FusedBatchNorm", ("x", "mean", "variance", "offset", "scale"), _first))
+FUSED_BATCH_NORM = define_kernel(
+    Kernel("FusedBatchNorm", ("x", "mean", "variance", "offset", "scale"), _first, definition=_batch_norm_definition)
+)
 register_gradient("FusedBatchNorm", _batch_norm_gradient, inputs_to_save=("x", "mean", "variance", "scale"))
 
 
@@ -368,13 +411,51 @@ def batch_norm4d(
 # --- local response normalisation --------------------------------------------------------------------------
 
 
+def _sum_around(element: Element, indices: Sequence[Expr], channels: int, radius: int) -> Expr:
+    """The sum of the values at a pixel's channels that are at most `radius` away."""
+    *pixel, channel = indices
+    reach = min(radius, max(channels - 1, 0))
+
+    def neighbour(k: Expr) -> Expr:
+        other = channel + k - reach
+        return select(in_range(other, channels), element(*pixel, other), 0)
+
+    return sum_over([2 * reach + 1], neighbour)
+
+
+def _norms(x: Array, depth_radius: int, bias: float, alpha: float) -> Array:
+    def energy(*i: Expr) -> Expr:
+        return _sum_around(lambda *j: x[j] * x[j], i, x.shape[-1], depth_radius) * alpha + bias
+
+    return compute(x.shape, energy)
+
+
+def _lrn_definition(x: Array, *, depth_radius: int, bias: float, alpha: float, beta: float) -> Array:
+    norms = _norms(x, depth_radius, bias, alpha)
+    return compute(x.shape, lambda *i: x[i] * power(norms[i], -beta))
+
+
+def _lrn_grad_definition(
+    x: Array, y: Array, dy: Array, *, depth_radius: int, bias: float, alpha: float, beta: float
+) -> Array:
+    """Through the numerator, and through every divisor that the element is part of."""
+    norms = _norms(x, depth_radius, bias, alpha)
+    shares = compute(x.shape, lambda *i: dy[i] * y[i] / norms[i])
+
+    def gradient(*i: Expr) -> Expr:
+        through_divisors = _sum_around(lambda *j: shares[j], i, x.shape[-1], depth_radius)
+        return dy[i] * power(norms[i], -beta) - x[i] * (2 * alpha * beta) * through_divisors
+
+    return compute(x.shape, gradient)
+
+
 def _response_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
     x, y = saved
     return [lambda: ENGINE.run_kernel(LRN_GRAD.name, (x, y, dy), attributes)]
 
 
-LRN = define_kernel(Kernel("LRN", ("x",), _first))
-LRN_GRAD = define_kernel(Kernel("LRNGrad", ("x", "y", "dy"), _first))
+LRN = define_kernel(Kernel("LRN", ("x",), _first, definition=_lrn_definition))
+LRN_GRAD = define_kernel(Kernel("LRNGrad", ("x", "y", "dy"), _first, definition=_lrn_grad_definition))
 register_gradient("LRN", _response_gradient, inputs_to_save=("x",), outputs_to_save=[True])
 
 
