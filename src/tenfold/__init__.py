@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import tenfold.backends.cpu  # noqa: F401
 from tenfold import train
-from tenfold.api import fused, image, linalg, losses, math, signal, sparse, spectral, string
+from tenfold.api import browser, fused, image, linalg, losses, math, signal, sparse, spectral, string
 from tenfold.core.autodiff import (
     custom_grad,
     grad,
@@ -174,12 +174,8 @@ from tenfold.ops.counting import (
     dense_bincount,
 )
 from tenfold.ops.creation import (
-    diag,
-    eye,
     fill,
     from_dlpack,
-    linspace,
-    one_hot,
     ones,
     ones_like,
     scalar,
@@ -196,9 +192,6 @@ from tenfold.ops.creation import (
 from tenfold.ops.creation import (
     print_ as print,
 )
-from tenfold.ops.creation import (
-    range_ as range,
-)
 from tenfold.ops.einsum import (
     einsum,
 )
@@ -210,10 +203,6 @@ from tenfold.ops.gathering import (
     boolean_mask_async,
     gather,
     gather_nd,
-    scatter_nd,
-    sparse_to_dense,
-    tensor_scatter_update,
-    unsorted_segment_sum,
 )
 from tenfold.ops.joining import (
     concat,
@@ -282,6 +271,15 @@ from tenfold.ops.padding import (
     pad3d,
     pad4d,
 )
+from tenfold.ops.patterns import (
+    diag,
+    eye,
+    linspace,
+    one_hot,
+)
+from tenfold.ops.patterns import (
+    range_ as range,
+)
 from tenfold.ops.pooling import (
     avg_pool,
     max_pool,
@@ -339,6 +337,12 @@ from tenfold.ops.reduction import (
 from tenfold.ops.scan import (
     cumprod,
     cumsum,
+)
+from tenfold.ops.scattering import (
+    scatter_nd,
+    sparse_to_dense,
+    tensor_scatter_update,
+    unsorted_segment_sum,
 )
 from tenfold.ops.searching import (
     lower_bound,
@@ -471,6 +475,7 @@ __all__ = [
     "boolean_mask_async",
     "broadcast_args",
     "broadcast_to",
+    "browser",
     "buffer",
     "cast",
     "ceil",

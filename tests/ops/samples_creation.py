@@ -1,4 +1,4 @@
-"""Samples of `ops/creation.py` and `ops/complex_numbers.py`."""
+"""Samples of `ops/creation.py`, `ops/patterns.py` and `ops/complex_numbers.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples of `ops/gathering.py`, written out as loops."""
+"""Samples of `ops/gathering.py` and `ops/scattering.py`, written out as loops."""
 
 from __future__ import annotations
 
