@@ -73,3 +73,79 @@ def test_convolutions(forward: str, back_input: str, back_filter: str, geometry:
     dy = of(*y.shape)
     check(back_input, [dy, filter], {**attributes, "input_shape": x_shape})
     check(back_filter, [x, dy], {**attributes, "filter_shape": filter_shape})
+
+
+def odd(*shape: int) -> np.ndarray:
+    """Few different numbers, so that many are equal, with NaN and infinities among them."""
+    values = np.array([0, 1, 2, -1, np.nan, -np.inf, np.inf, np.nan, -np.inf], np.float32)
+    return RNG.choice(values, shape, p=[0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.02, 0.04, 0.04])
+
+
+# Shape of x, size of windows, strides, pad, rounding. Some windows lie in the padding, or see no number.
+POOLINGS: list[tuple[tuple[int, ...], Any, Any, Any, str | None]] = [
+    ((2, 5, 6, 3), (2, 3), (1, 2), "same", None),
+    ((1, 4, 4, 2), (2, 2), (2, 2), "valid", None),
+    ((1, 5, 7, 2), (2, 2), (3, 3), 1, "ceil"),
+    ((1, 3, 3, 2), (1, 2), (1, 1), ((0, 0), (2, 0), (0, 3), (0, 0)), None),
+    ((2, 3, 4, 2), (1, 1), (1, 1), "valid", None),
+    ((1, 3, 3, 1), (1, 1), (2, 2), 1, None),
+]
+
+
+@pytest.mark.parametrize("of", [floats, ints, odd])
+@pytest.mark.parametrize("geometry", POOLINGS, ids=str)
+def test_pooling(geometry: Any, of: Any) -> None:
+    shape, size, strides, pad, rounding = geometry
+    attributes = {"filter_size": size, "strides": strides, "pad": pad, "dim_rounding_mode": rounding}
+    x = of(*shape)
+    y = check("MaxPool", [x], attributes)
+    check("AvgPool", [x], attributes)
+    dy = floats(*y.shape)
+    check("MaxPoolGrad", [dy, x, y.numpy()], attributes)
+    check("AvgPoolGrad", [dy, floats(*shape)], attributes)
+    if rounding is None:
+        for batch in (False, True):
+            indexed = {"filter_size": size, "strides": strides, "pad": pad, "include_batch_in_index": batch}
+            check("MaxPoolWithArgmax", [x], indexed)
+
+
+@pytest.mark.parametrize("of", [floats, ints, odd])
+@pytest.mark.parametrize(
+    ("shape", "size", "strides", "pad", "rounding"),
+    [
+        ((2, 3, 4, 5, 2), (2, 1, 3), (1, 2, 2), "same", None),
+        ((1, 5, 4, 4, 1), (2, 2, 2), (2, 3, 1), 1, "ceil"),
+        ((1, 2, 3, 3, 2), (1, 2, 2), (1, 1, 1), ((0, 0), (1, 2), (0, 3), (0, 0), (0, 0)), None),
+    ],
+)
+def test_pooling_of_volumes(shape: Any, size: Any, strides: Any, pad: Any, rounding: Any, of: Any) -> None:
+    attributes = {"filter_size": size, "strides": strides, "pad": pad, "dim_rounding_mode": rounding}
+    x = of(*shape)
+    y = check("MaxPool3D", [x], attributes)
+    dy = floats(*y.shape)
+    check("MaxPool3DGrad", [dy, x, y.numpy()], attributes)
+    check("AvgPool3DGrad", [dy, floats(*shape)], attributes)
+    if of is not ints:  # The mean of a volume is one of floats.
+        check("AvgPool3D", [x], attributes)
+
+
+# Shape of x, size of the filter, strides, pad, dilations. In the last one windows lie in the padding.
+DILATIONS: list[tuple[tuple[int, ...], tuple[int, int], Any, Any, Any]] = [
+    ((2, 5, 6, 2), (2, 3), (1, 2), "same", (1, 1)),
+    ((1, 6, 5, 1), (3, 2), (2, 1), 1, (1, 2)),
+    ((1, 3, 4, 2), (2, 2), (1, 1), ((0, 0), (3, 0), (0, 2), (0, 0)), (1, 1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "of"),
+    [*((g, of) for g in DILATIONS for of in (floats, odd)), *((g, ints) for g in DILATIONS[:2])],
+    ids=str,
+)
+def test_dilation(geometry: Any, of: Any) -> None:
+    shape, taps, strides, pad, dilations = geometry
+    attributes = {"strides": strides, "pad": pad, "dilations": dilations}
+    x, filter = of(*shape), of(*taps, shape[3])
+    dy = floats(*check("Dilation2D", [x, filter], attributes).shape)
+    check("Dilation2DBackpropInput", [x, filter, dy], attributes)
+    check("Dilation2DBackpropFilter", [x, filter, dy], attributes)

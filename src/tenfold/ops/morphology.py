@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tenfold.codegen.compute import Array, compute, flatten, sum_over
+from tenfold.codegen.expr import Expr, call
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
-from tenfold.core.windows import Pad, Pair, pool2d_info
-from tenfold.ops import operands, windowing
+from tenfold.core.windows import ConvInfo, Pad, Pair, pool2d_info
+from tenfold.ops import operands, window_maxima, windowing
 from tenfold.ops.elementwise import match_types
+from tenfold.ops.window_positions import guarded, inside, positions
 
 Thunks = Sequence[Callable[[], Tensor] | None]
 
@@ -42,9 +45,57 @@ def _filter_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Tensor
     return TensorSpec(filter.shape, dy.dtype)
 
 
-DILATION2D = define_kernel(Kernel("Dilation2D", ("x", "filter"), _dilation_infer))
-DILATION2D_BACKPROP_INPUT = define_kernel(Kernel("Dilation2DBackpropInput", ("x", "filter", "dy"), _input_infer))
-DILATION2D_BACKPROP_FILTER = define_kernel(Kernel("Dilation2DBackpropFilter", ("x", "filter", "dy"), _filter_infer))
+def _sums(x: Array, filter: Array, attributes: Attributes) -> tuple[ConvInfo, window_maxima.Candidate]:
+    """The windows, and what they offer to a maximum."""
+    info = pool2d_info(x.shape, filter.shape[:2], **_windows(attributes))
+
+    def candidate(at: Sequence[Expr], taps: Sequence[Expr]) -> Expr:
+        batch, row, column, channel = at
+        seen = positions(info.axes, [row, column], taps)
+        return window_maxima.offered(inside(info.axes, seen), x[[batch, *seen, channel]] + filter[[*taps, channel]])
+
+    return info, candidate
+
+
+def _winners(x: Array, filter: Array, attributes: Attributes) -> tuple[ConvInfo, Array]:
+    """The windows, and the tap of the first largest sum of each."""
+    info, candidate = _sums(x, filter, attributes)
+    maxima = window_maxima.largest(info.out_shape, info.axes, candidate)
+    return info, window_maxima.winners(maxima, info.axes, candidate)
+
+
+def _dilation(x: Array, filter: Array, **attributes: Any) -> Array:
+    info, candidate = _sums(x, filter, attributes)
+    return window_maxima.largest(info.out_shape, info.axes, candidate)
+
+
+def _back_to_input(x: Array, filter: Array, dy: Array, **attributes: Any) -> Array:
+    info, winners = _winners(x, filter, attributes)
+    return window_maxima.given_to_winners(dy, winners, info.axes, x.shape)
+
+
+def _back_to_filter(x: Array, filter: Array, dy: Array, **attributes: Any) -> Array:
+    info, winners = _winners(x, filter, attributes)
+
+    def element(row: Expr, column: Expr, channel: Expr) -> Expr:
+        tap = flatten([row, column], filter.shape[:2])
+
+        def share(*at: Expr) -> Expr:
+            window = [*at, channel]
+            return guarded(call("equal", winners[window], tap), dy[window], 0)
+
+        return sum_over(info.out_shape[:3], share)
+
+    return compute(filter.shape, element)
+
+
+DILATION2D = define_kernel(Kernel("Dilation2D", ("x", "filter"), _dilation_infer, definition=_dilation))
+DILATION2D_BACKPROP_INPUT = define_kernel(
+    Kernel("Dilation2DBackpropInput", ("x", "filter", "dy"), _input_infer, definition=_back_to_input)
+)
+DILATION2D_BACKPROP_FILTER = define_kernel(
+    Kernel("Dilation2DBackpropFilter", ("x", "filter", "dy"), _filter_infer, definition=_back_to_filter)
+)
 
 
 def _dilation_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:

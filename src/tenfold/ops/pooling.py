@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from tenfold.codegen.compute import Array, compute, flatten, sum_over, unflatten
+from tenfold.codegen.expr import Expr, call, select
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
+from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
-from tenfold.core.windows import ConvInfo, Pad, Pair, pool2d_info
-from tenfold.ops import operands, windowing
+from tenfold.core.windows import Axis, ConvInfo, Pad, Pair, pool2d_info
+from tenfold.ops import operands, window_maxima, windowing
+from tenfold.ops.window_positions import all_sights, guarded, inside, pixels_seen, positions, sights
 
 Thunks = Sequence[Callable[[], Tensor] | None]
 
@@ -45,10 +49,54 @@ def _attributes(op: str, filter_size: Pair, strides: Pair, pad: Pad, dim_roundin
     }
 
 
+def _sizes(x: Array, attributes: Attributes) -> ConvInfo:
+    return pool2d_info(x.shape, **_windows(attributes))
+
+
+def _keeps_pixels(info: ConvInfo) -> bool:
+    """Whether pooling copies, NaN included: windows of one pixel, as many as there are pixels.
+
+    TensorFlow.js asks for no more, so that it also copies where strides and padding happen to make as many.
+    """
+    return info.filter_height == info.filter_width == 1 and info.in_shape == info.out_shape
+
+
+def _copy(x: Array) -> Array:
+    return compute(x.shape, lambda *at: x[at])
+
+
 # --- max_pool ----------------------------------------------------------------------------------------------
 
-MAX_POOL = define_kernel(Kernel("MaxPool", ("x",), _pool_infer))
-MAX_POOL_GRAD = define_kernel(Kernel("MaxPoolGrad", ("dy", "input", "output"), _gradient_infer))
+
+def pixels(x: Array, axes: Sequence[Axis]) -> window_maxima.Candidate:
+    """What windows along the axes between batch and channels offer to a maximum."""
+
+    def candidate(at: Sequence[Expr], taps: Sequence[Expr]) -> Expr:
+        batch, *windows, channel = at
+        seen = positions(axes, windows, taps)
+        return window_maxima.offered(inside(axes, seen), x[[batch, *seen, channel]])
+
+    return candidate
+
+
+def _max_pool(x: Array, **attributes: Any) -> Array:
+    info = _sizes(x, attributes)
+    return _copy(x) if _keeps_pixels(info) else window_maxima.largest(info.out_shape, info.axes, pixels(x, info.axes))
+
+
+def _max_pool_grad(dy: Array, x: Array, y: Array, **attributes: Any) -> Array:
+    return max_gradient(dy, x, y, _sizes(x, attributes).axes)
+
+
+def max_gradient(dy: Array, x: Array, y: Array, axes: Sequence[Axis]) -> Array:
+    """The gradient of the largest numbers `y` of windows along the axes between batch and channels."""
+    return window_maxima.given_to_winners(dy, window_maxima.winners(y, axes, pixels(x, axes)), axes, x.shape)
+
+
+MAX_POOL = define_kernel(Kernel("MaxPool", ("x",), _pool_infer, definition=_max_pool))
+MAX_POOL_GRAD = define_kernel(
+    Kernel("MaxPoolGrad", ("dy", "input", "output"), _gradient_infer, definition=_max_pool_grad)
+)
 
 
 def _max_pool_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
@@ -98,8 +146,57 @@ def max_pool(x: TensorLike, filter_size: Pair, strides: Pair, pad: Pad, dim_roun
 
 # --- avg_pool ----------------------------------------------------------------------------------------------
 
-AVG_POOL = define_kernel(Kernel("AvgPool", ("x",), _pool_infer))
-AVG_POOL_GRAD = define_kernel(Kernel("AvgPoolGrad", ("dy", "input"), _gradient_infer))
+
+def average(x: Array, axes: Sequence[Axis], out_shape: Shape) -> Array:
+    """The mean of what each window sees, along the axes between batch and channels; for int32 without its fraction."""
+
+    def element(*at: Expr) -> Expr:
+        batch, *windows, channel = at
+
+        def pixel(*taps: Expr) -> Expr:
+            seen = positions(axes, windows, taps)
+            return guarded(inside(axes, seen), x[[batch, *seen, channel]], 0)
+
+        total = sum_over([axis.window for axis in axes], pixel)
+        count = pixels_seen(axes, windows, x.dtype)
+        return _without_fraction(total, count) if x.dtype == "int32" else total / count
+
+    return compute(out_shape, element)
+
+
+def _without_fraction(total: Expr, count: Expr) -> Expr:
+    some = call("maximum", count, 1)
+    return select(total < 0, -call("floor_divide", -total, some), call("floor_divide", total, some))
+
+
+def average_gradient(dy: Array, axes: Sequence[Axis], shape: Shape) -> Array:
+    """The gradient of `average`: each window's is shared by the pixels that it sees."""
+    shares = compute(dy.shape, lambda *at: dy[at] / pixels_seen(axes, at[1:-1], dy.dtype))
+
+    def element(*at: Expr) -> Expr:
+        batch, *here, channel = at
+
+        def share(*numbers: Expr) -> Expr:
+            windows, _, exist = all_sights(axes, here, numbers)
+            return guarded(exist, shares[[batch, *windows, channel]], 0)
+
+        return sum_over([sights(axis) for axis in axes], share)
+
+    return compute(shape, element)
+
+
+def _avg_pool(x: Array, **attributes: Any) -> Array:
+    info = _sizes(x, attributes)
+    return _copy(x) if _keeps_pixels(info) else average(x, info.axes, info.out_shape)
+
+
+def _avg_pool_grad(dy: Array, x: Array, **attributes: Any) -> Array:
+    info = _sizes(x, attributes)
+    return _copy(dy) if _keeps_pixels(info) else average_gradient(dy, info.axes, x.shape)
+
+
+AVG_POOL = define_kernel(Kernel("AvgPool", ("x",), _pool_infer, definition=_avg_pool))
+AVG_POOL_GRAD = define_kernel(Kernel("AvgPoolGrad", ("dy", "input"), _gradient_infer, definition=_avg_pool_grad))
 
 
 def _avg_pool_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
@@ -113,7 +210,7 @@ register_gradient("AvgPool", _avg_pool_gradient, inputs_to_save=["x"])
 def avg_pool(x: TensorLike, filter_size: Pair, strides: Pair, pad: Pad, dim_rounding_mode: str | None = None) -> Tensor:
     """The mean of what each window sees of the image.
 
-    The gradient divides by the size of the window, as TensorFlow.js does, even where it reaches over the edge.
+    The gradient divides by the number of pixels that the mean was taken of, also at the padding.
 
     Args:
         x: float32 tensor `[batch, height, width, channels]`, or without the batch axis.
@@ -165,7 +262,24 @@ def _argmax_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> list[T
     return [TensorSpec(shape, specs[0].dtype), TensorSpec(shape, "int32")]
 
 
-MAX_POOL_WITH_ARGMAX = define_kernel(Kernel("MaxPoolWithArgmax", ("x",), _argmax_infer))
+def _max_pool_with_argmax(x: Array, *, include_batch_in_index: bool = False, **attributes: Any) -> tuple[Array, Array]:
+    info = _sizes(x, attributes)
+    axes, candidate = info.axes, pixels(x, info.axes)
+    maxima = window_maxima.largest(info.out_shape, axes, candidate)
+
+    def index(*at: Expr) -> Expr:
+        batch, *windows, channel = at
+        taps = unflatten(window_maxima.winning_tap(at, axes, candidate), [axis.window for axis in axes])
+        place = [*positions(axes, windows, taps), channel]
+        position = flatten([batch, *place], x.shape) if include_batch_in_index else flatten(place, x.shape[1:])
+        return select(maxima[at] > window_maxima.least(x.dtype), position, -1)
+
+    return maxima, compute(info.out_shape, index)
+
+
+MAX_POOL_WITH_ARGMAX = define_kernel(
+    Kernel("MaxPoolWithArgmax", ("x",), _argmax_infer, definition=_max_pool_with_argmax)
+)
 
 
 def _argmax_gradient(dy: Sequence[Tensor], saved: list[Tensor], attributes: Attributes) -> Thunks:

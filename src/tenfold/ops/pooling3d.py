@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tenfold.codegen.compute import Array
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
-from tenfold.core.windows import Pad, Triple, pool3d_info
-from tenfold.ops import operands, windowing
+from tenfold.core.windows import Pad, Triple, VolumeInfo, pool3d_info
+from tenfold.ops import operands, pooling, window_maxima, windowing
 
 Thunks = Sequence[Callable[[], Tensor] | None]
 
@@ -35,10 +36,34 @@ def _gradient_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Tens
     return TensorSpec(x.shape, dy.dtype)
 
 
-MAX_POOL_3D = define_kernel(Kernel("MaxPool3D", ("x",), _pool_infer))
-MAX_POOL_3D_GRAD = define_kernel(Kernel("MaxPool3DGrad", ("dy", "input", "output"), _gradient_infer))
-AVG_POOL_3D = define_kernel(Kernel("AvgPool3D", ("x",), _pool_infer))
-AVG_POOL_3D_GRAD = define_kernel(Kernel("AvgPool3DGrad", ("dy", "input"), _gradient_infer))
+def _sizes(x: Array, attributes: Attributes) -> VolumeInfo:
+    return pool3d_info(x.shape, **_windows(attributes))
+
+
+def _max_pool(x: Array, **attributes: Any) -> Array:
+    info = _sizes(x, attributes)
+    return window_maxima.largest(info.out_shape, info.axes, pooling.pixels(x, info.axes))
+
+
+def _max_pool_grad(dy: Array, x: Array, y: Array, **attributes: Any) -> Array:
+    return pooling.max_gradient(dy, x, y, _sizes(x, attributes).axes)
+
+
+def _avg_pool(x: Array, **attributes: Any) -> Array:
+    info = _sizes(x, attributes)
+    return pooling.average(x, info.axes, info.out_shape)
+
+
+def _avg_pool_grad(dy: Array, x: Array, **attributes: Any) -> Array:
+    return pooling.average_gradient(dy, _sizes(x, attributes).axes, x.shape)
+
+
+MAX_POOL_3D = define_kernel(Kernel("MaxPool3D", ("x",), _pool_infer, definition=_max_pool))
+MAX_POOL_3D_GRAD = define_kernel(
+    Kernel("MaxPool3DGrad", ("dy", "input", "output"), _gradient_infer, definition=_max_pool_grad)
+)
+AVG_POOL_3D = define_kernel(Kernel("AvgPool3D", ("x",), _pool_infer, definition=_avg_pool))
+AVG_POOL_3D_GRAD = define_kernel(Kernel("AvgPool3DGrad", ("dy", "input"), _gradient_infer, definition=_avg_pool_grad))
 
 
 def _max_pool_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
