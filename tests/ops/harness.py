@@ -6,7 +6,7 @@ computation of the same. Families list theirs in `samples_<family>.py` as `SAMPL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,11 +106,20 @@ def check_value(sample: Sample) -> None:
     """The op gives what the reference gives: structure, shapes, dtypes, values."""
     got = call(sample)
     want = sample.reference(*sample.args, **sample.kwargs)
-    gots = list(got) if isinstance(got, (list, tuple)) else [got]
+    gots = list(_leaves(got))
     wants = list(want) if isinstance(want, (list, tuple)) else [want]
     assert len(gots) == len(wants)
     for tensor, expected in zip(gots, wants, strict=True):
         compare(tensor, np.asarray(expected), sample.tolerance)
+
+
+def _leaves(result: Any) -> Iterator[Any]:
+    """The tensors of a result, in order, out of whatever lists they stand in."""
+    if isinstance(result, (list, tuple)):
+        for part in result:
+            yield from _leaves(part)
+    else:
+        yield result
 
 
 def compare(tensor: tf.Tensor, expected: np.ndarray, tolerance: float) -> None:

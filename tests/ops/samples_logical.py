@@ -70,4 +70,6 @@ SAMPLES = [
         Sample("where_async", (bools(*shape),), lambda c: np.argwhere(c).astype(np.int32))
         for shape in [(), (5,), (2, 3, 2), (0, 3)]
     ),
+    Sample("bitwise_and", tuple(np.array(v, np.int32) for v in ([-1, 6, 12], [7, -4, 10])), np.bitwise_and),
+    Sample("bitwise_and", (np.zeros([0, 2], np.int32),) * 2, np.bitwise_and),
 ]
