@@ -9,10 +9,13 @@ import numpy as np
 from scipy import special
 
 from tests.ops.harness import Sample
-from tests.ops.samples_arithmetic import floats
 from tests.ops.samples_reduction import NUMERIC, ORDERED, SCANS, reduced, scanned
 
 _rng = np.random.default_rng(23)
+
+
+def floats(*shape: int, low: float = -2.0, high: float = 2.0) -> np.ndarray:
+    return _rng.uniform(low, high, shape).astype(np.float32)
 
 
 def integers(*shape: int) -> np.ndarray:
