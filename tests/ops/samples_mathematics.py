@@ -61,7 +61,7 @@ FUNCTIONS = [
     Function("expm1", np.expm1),
     Function("log", np.log, 0.1),
     Function("log1p", np.log1p, -0.9),
-    Function("erf", special.erf),
+    Function("erf", special.erf, -1.5, 1.5),
     Function("sin", np.sin),
     Function("cos", np.cos),
     Function("tan", np.tan, -1.2, 1.2),

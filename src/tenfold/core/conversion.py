@@ -212,10 +212,15 @@ def cast_array(source: np.ndarray, dtype: DType) -> np.ndarray:
             source = source.real
         if dtype == "bool":
             return np.asarray(source != 0, order="C")
-        if dtype == "int32" and source.dtype.kind == "f":
+        if dtype == "int32" and source.dtype.kind == "f" and not _fits_int32(source):
             whole = np.nan_to_num(np.trunc(source), nan=0.0, posinf=0.0, neginf=0.0)
             return np.asarray(whole, np.int64, order="C").astype(np.int32)
         return source.astype(target, order="C")
+
+
+def _fits_int32(source: np.ndarray) -> bool:
+    """Whether all elements are numbers that int32 holds once their fractions are gone."""
+    return source.size == 0 or bool(source.min() > -(2.0**31) - 1 and source.max() < 2.0**31)
 
 
 def _string_array(values: Any, where: str) -> np.ndarray:

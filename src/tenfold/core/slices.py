@@ -7,6 +7,7 @@ that there is one rule for defaults, negative positions and masks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 Shape = tuple[int, ...]
@@ -112,8 +113,25 @@ def strided_slice_info(
     Raises:
         ValueError: if the arguments contradict each other or the shape.
     """
+    positions = tuple(begin), tuple(end), (1,) * len(begin) if strides is None else tuple(strides)
+    masks = begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask
+    return _read_entries(tuple(shape), *positions, *masks)
+
+
+@lru_cache(maxsize=256)
+def _read_entries(
+    shape: Shape,
+    begin: Shape,
+    end: Shape,
+    strides: Shape,
+    begin_mask: int,
+    end_mask: int,
+    ellipsis_mask: int,
+    new_axis_mask: int,
+    shrink_axis_mask: int,
+) -> StridedSliceInfo:
+    """What `strided_slice_info` says; remembered, since the op, its kernel and its gradient all ask."""
     count = len(begin)
-    strides = (1,) * count if strides is None else strides
     if len(end) != count or len(strides) != count:
         raise ValueError(
             f"strided_slice: begin, end and strides must have equally many entries, got {count}, {len(end)} and "

@@ -25,6 +25,9 @@ _FEW, _FEW_FOR_EXTREMES = 16, 64
 _SMALL = 4096
 """Smaller arrays are left to NumPy: the calls would cost more than the work."""
 
+_WIDE = 64
+"""Elements inside an axis from which on NumPy's search for positions, which copies each run, is the slower one."""
+
 _EXACT_LENGTH = 1024
 """NumPy sums along an outer axis one after the other, which loses digits; longer axes are folded to this first."""
 
@@ -143,13 +146,32 @@ def min_(x: np.ndarray, *, axis: Axes, keep_dims: bool = False) -> np.ndarray:
 @cpu_kernel("ArgMax")
 def arg_max(x: np.ndarray, *, axis: int) -> np.ndarray:
     """The first position of the greatest element that is not NaN."""
-    return _first_position(x, reduce(np.fmax, x, axis, True, _least(x.dtype)), axis)
+    if _size(x.shape[axis % x.ndim + 1 :]) < _WIDE:
+        found = _unless_nan(x, x.argmax(axis), axis)
+        if found is not None:
+            return found
+    greatest = np.fmax if x.dtype.kind == "f" else np.maximum
+    return _first_position(x, reduce(greatest, x, axis, True, _least(x.dtype)), axis)
 
 
 @cpu_kernel("ArgMin")
 def arg_min(x: np.ndarray, *, axis: int) -> np.ndarray:
     """The first position of the least element that is not NaN."""
-    return _first_position(x, reduce(np.fmin, x, axis, True, _greatest(x.dtype)), axis)
+    if _size(x.shape[axis % x.ndim + 1 :]) < _WIDE:
+        found = _unless_nan(x, x.argmin(axis), axis)
+        if found is not None:
+            return found
+    least = np.fmin if x.dtype.kind == "f" else np.minimum
+    return _first_position(x, reduce(least, x, axis, True, _greatest(x.dtype)), axis)
+
+
+def _unless_nan(x: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray | None:
+    """Positions that NumPy found, unless it stopped at a NaN anywhere."""
+    if x.dtype.kind == "f":
+        extremes = np.take_along_axis(x, np.expand_dims(positions, axis), axis)
+        if np.isnan(extremes).any():
+            return None
+    return positions.astype(np.int32)
 
 
 def _first_position(x: np.ndarray, extreme: np.ndarray, axis: int) -> np.ndarray:
