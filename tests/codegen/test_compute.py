@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tenfold.codegen.compute import (
     Array,
+    all_hold,
     both,
     bounds,
     broadcast,
@@ -148,6 +149,8 @@ def test_simplification() -> None:
     assert simplify((i + 2) + 3).arguments[1].value == 5
     assert in_range(i, 8).value is True
     assert in_range(i + 8, 8).value is False
+    assert all_hold([]).value is True
+    assert all_hold([in_range(i, 8), i < j]).function == "less"
     assert in_range(i - 1, 8).function == "greater_equal"
     assert in_range(i + 1, 8).function == "less"
     assert in_range(i + i - 1, 8).function == "logical_and"

@@ -51,7 +51,8 @@ def steps_of(array: Array, seen: set[int] | None = None) -> int:
 def check_call(call: KernelCall, outputs: Outputs) -> None:
     """Hold the outputs of a kernel against its definition."""
     kernel = find_kernel_definition(call.name)
-    if kernel is None or kernel.definition is None or any(t is not None and t.dtype == "string" for t in call.inputs):
+    holds_text = any(t is not None and t.dtype == "string" for t in (*call.inputs, *as_list(outputs)))
+    if kernel is None or kernel.definition is None or holds_text:
         return
     specs = [None if t is None else (t.shape, t.dtype) for t in call.inputs]
     arrays = [None if t is None else t.numpy() for t in call.inputs]

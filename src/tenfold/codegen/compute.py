@@ -21,7 +21,7 @@ sees scalar expressions, loads, reductions and stages, nothing else. Like `expr`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from tenfold.codegen.expr import Expr, Operand, call, constant
@@ -438,6 +438,14 @@ def both(a: Expr, b: Expr) -> Expr:
         if one.function == "constant":
             return other if one.value else one
     return call("logical_and", a, b)
+
+
+def all_hold(conditions: Iterable[Expr]) -> Expr:
+    """Whether all conditions hold, simplified; true where there is none."""
+    result = constant(True, "bool")
+    for condition in conditions:
+        result = both(result, condition)
+    return result
 
 
 def broadcast(x: Array, indices: Sequence[Expr]) -> Expr:

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor, infer_dtype, make_tensor
+from tenfold.codegen.compute import Array, compute
+from tenfold.codegen.expr import Expr, constant
+from tenfold.core.conversion import TensorLike, cast_array, check_shape, convert_to_tensor, infer_dtype, make_tensor
 from tenfold.core.dtypes import DType, check_dtype
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
+from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
 
 # --- given values ------------------------------------------------------------------------------------------
@@ -275,8 +278,21 @@ def _same(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return specs[0]
 
 
-ZEROS_LIKE = define_kernel(Kernel("ZerosLike", ("x",), _same))
-ONES_LIKE = define_kernel(Kernel("OnesLike", ("x",), _same))
+def as_constant(value: Any, dtype: DType) -> Expr:
+    """A number as an element of `dtype` in the definition of a kernel, by the rules of casts."""
+    return constant(cast_array(np.asarray(value), dtype).item(), dtype)
+
+
+def _zeros_like_definition(x: Array) -> Array:
+    return compute(x.shape, lambda *_: as_constant(0, x.dtype))
+
+
+def _ones_like_definition(x: Array) -> Array:
+    return compute(x.shape, lambda *_: as_constant(1, x.dtype))
+
+
+ZEROS_LIKE = define_kernel(Kernel("ZerosLike", ("x",), _same, definition=_zeros_like_definition))
+ONES_LIKE = define_kernel(Kernel("OnesLike", ("x",), _same, definition=_ones_like_definition))
 for _name in (ZEROS_LIKE.name, ONES_LIKE.name):
     register_gradient(_name, lambda dy, saved, _: [lambda: dy.zeros_like()])
 
@@ -326,7 +342,11 @@ def _fill_infer(_: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
     return TensorSpec(shape, attributes.get("dtype") or infer_dtype(attributes["value"]))
 
 
-FILL = define_kernel(Kernel("Fill", (), _fill_infer))
+def _fill_definition(*, shape: Shape, value: Any, dtype: DType) -> Array:
+    return compute(shape, lambda *_: as_constant(value, dtype))
+
+
+FILL = define_kernel(Kernel("Fill", (), _fill_infer, definition=_fill_definition))
 
 
 @op()

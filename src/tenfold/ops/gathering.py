@@ -7,6 +7,8 @@ from math import prod
 
 import numpy as np
 
+from tenfold.codegen.compute import Array, compute
+from tenfold.codegen.expr import Expr
 from tenfold.core.arguments import integer
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -46,7 +48,19 @@ def _batch_dims(x: Shape, indices: Shape, axis: int, batch_dims: int) -> int:
     return count
 
 
-GATHER = define_kernel(Kernel("GatherV2", ("x", "indices"), _gather_infer))
+def _gather_definition(x: Array, indices: Array, *, axis: int = 0, batch_dims: int = 0) -> Array:
+    axis = resolve_axis(axis, x.rank, "gather")
+    batch_dims = _batch_dims(x.shape, indices.shape, axis, batch_dims)
+    after = axis + indices.rank - batch_dims
+
+    def element(*i: Expr) -> Expr:
+        position = indices[*i[:batch_dims], *i[axis:after]]
+        return x[*i[:axis], position, *i[after:]]
+
+    return compute(x.shape[:axis] + indices.shape[batch_dims:] + x.shape[axis + 1 :], element)
+
+
+GATHER = define_kernel(Kernel("GatherV2", ("x", "indices"), _gather_infer, definition=_gather_definition))
 
 
 def _gather_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
@@ -153,7 +167,16 @@ def _gather_nd_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunk
     return [for_params, None]
 
 
-GATHER_ND = define_kernel(Kernel("GatherNd", ("params", "indices"), _gather_nd_infer))
+def _gather_nd_definition(params: Array, indices: Array) -> Array:
+    places, depth = indices.rank - 1, indices.shape[-1]
+
+    def element(*i: Expr) -> Expr:
+        return params[*(indices[*i[:places], d] for d in range(depth)), *i[places:]]
+
+    return compute(indices.shape[:-1] + params.shape[depth:], element)
+
+
+GATHER_ND = define_kernel(Kernel("GatherNd", ("params", "indices"), _gather_nd_infer, definition=_gather_nd_definition))
 register_gradient("GatherNd", _gather_nd_gradient, inputs_to_save=["params", "indices"])
 
 

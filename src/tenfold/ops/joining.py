@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
+from tenfold.codegen.compute import Array, compute, modulo
+from tenfold.codegen.expr import Expr, cast, select
 from tenfold.core.arguments import integer, integers
 from tenfold.core.conversion import TensorLike, convert_to_tensor, convert_to_tensor_array
 from tenfold.core.dtypes import upcast_type
@@ -45,7 +48,35 @@ def _concat_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) ->
     return [lambda part=part: part for part in parts]  # type: ignore[misc]
 
 
-CONCAT = define_kernel(Kernel("Concat", ("*tensors",), _concat_infer))
+def _concat_definition(*tensors: Array, axis: int) -> Array:
+    first = tensors[0]
+    axis = resolve_axis(axis, first.rank, "concat")
+    parts = [tensor for tensor in tensors if tensor.shape[axis]] or [first]
+    ends = list(accumulate(part.shape[axis] for part in parts))
+
+    def element(*i: Expr) -> Expr:
+        def of_part(number: int) -> Expr:
+            start = ends[number] - parts[number].shape[axis]
+            return cast(parts[number][*i[:axis], i[axis] - start, *i[axis + 1 :]], first.dtype)
+
+        return _chosen(i[axis], ends, of_part)
+
+    return compute((*first.shape[:axis], ends[-1], *first.shape[axis + 1 :]), element)
+
+
+def _chosen(index: Expr, ends: Sequence[int], value: Callable[[int], Expr]) -> Expr:
+    """The value of the part in which an index lies; parts are halved, so that few comparisons find it."""
+
+    def among(first: int, last: int) -> Expr:
+        if first == last:
+            return value(first)
+        middle = (first + last) // 2
+        return select(index < ends[middle], among(first, middle), among(middle + 1, last))
+
+    return among(0, len(ends) - 1)
+
+
+CONCAT = define_kernel(Kernel("Concat", ("*tensors",), _concat_infer, definition=_concat_definition))
 register_gradient("Concat", _concat_gradient, save_all_inputs=True)
 
 
@@ -183,7 +214,17 @@ def _pack_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> T
     return [lambda part=part: part for part in parts]  # type: ignore[misc]
 
 
-PACK = define_kernel(Kernel("Pack", ("*tensors",), _pack_infer))
+def _pack_definition(*tensors: Array, axis: int = 0) -> Array:
+    shape, count = tensors[0].shape, len(tensors)
+    axis = resolve_axis(axis, len(shape) + 1, "stack")
+
+    def element(*i: Expr) -> Expr:
+        return _chosen(i[axis], range(1, count + 1), lambda number: tensors[number][*i[:axis], *i[axis + 1 :]])
+
+    return compute((*shape[:axis], count, *shape[axis:]), element)
+
+
+PACK = define_kernel(Kernel("Pack", ("*tensors",), _pack_infer, definition=_pack_definition))
 register_gradient("Pack", _pack_gradient)
 
 
@@ -238,7 +279,17 @@ def _unpack_gradient(dy: Tensor | list[Tensor], saved: list[Tensor], attributes:
     return [lambda: stack(dy if isinstance(dy, list) else [dy], attributes.get("axis", 0))]
 
 
-UNPACK = define_kernel(Kernel("Unpack", ("x",), _unpack_infer))
+def _unpack_definition(x: Array, *, axis: int = 0, num: int | None = None) -> tuple[Array, ...]:
+    axis = resolve_axis(axis, x.rank, "unstack")
+    shape = x.shape[:axis] + x.shape[axis + 1 :]
+
+    def row(number: int) -> Array:
+        return compute(shape, lambda *i: x[*i[:axis], number, *i[axis:]])
+
+    return tuple(row(number) for number in range(x.shape[axis]))
+
+
+UNPACK = define_kernel(Kernel("Unpack", ("x",), _unpack_infer, definition=_unpack_definition))
 register_gradient("Unpack", _unpack_gradient)
 
 
@@ -282,7 +333,18 @@ def _split_gradient(dy: Tensor | list[Tensor], saved: list[Tensor], attributes: 
     return [lambda: concat(dy, attributes["axis"]) if isinstance(dy, list) else dy]
 
 
-SPLIT = define_kernel(Kernel("SplitV", ("x",), _split_infer))
+def _split_definition(x: Array, *, num_or_size_splits: int | Sequence[int], axis: int) -> tuple[Array, ...]:
+    axis = resolve_axis(axis, x.rank, "split")
+    sizes = split_sizes(x.shape[axis], num_or_size_splits)
+
+    def part(size: int, end: int) -> Array:
+        shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
+        return compute(shape, lambda *i: x[*i[:axis], i[axis] + (end - size), *i[axis + 1 :]])
+
+    return tuple(part(size, end) for size, end in zip(sizes, accumulate(sizes), strict=True))
+
+
+SPLIT = define_kernel(Kernel("SplitV", ("x",), _split_infer, definition=_split_definition))
 register_gradient("SplitV", _split_gradient)
 
 
@@ -346,7 +408,12 @@ def _tile_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> T
     return [lambda: dy.reshape(lengths).sum(times) if times else dy.clone()]
 
 
-TILE = define_kernel(Kernel("Tile", ("x",), _tile_infer))
+def _tile_definition(x: Array, *, reps: Shape) -> Array:
+    shape = [n * rep for n, rep in zip(x.shape, reps, strict=True)]
+    return compute(shape, lambda *i: x[[modulo(k, max(n, 1)) for k, n in zip(i, x.shape, strict=True)]])
+
+
+TILE = define_kernel(Kernel("Tile", ("x",), _tile_infer, definition=_tile_definition))
 register_gradient("Tile", _tile_gradient, inputs_to_save=["x"])
 
 
@@ -383,7 +450,12 @@ def _reverse_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Tenso
     return specs[0]
 
 
-REVERSE = define_kernel(Kernel("Reverse", ("x",), _reverse_infer))
+def _reverse_definition(x: Array, *, dims: Shape) -> Array:
+    turned = resolve_axes(dims, x.rank, "reverse")
+    return compute(x.shape, lambda *i: x[[x.shape[a] - 1 - k if a in turned else k for a, k in enumerate(i)]])
+
+
+REVERSE = define_kernel(Kernel("Reverse", ("x",), _reverse_infer, definition=_reverse_definition))
 register_gradient("Reverse", lambda dy, saved, attributes: [lambda: dy.reverse(attributes["dims"])])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tenfold.codegen.compute import Array, all_hold, compute, in_range
+from tenfold.codegen.expr import Expr, select
 from tenfold.core.arguments import integer_pairs, integers
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -12,6 +14,7 @@ from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, r
 from tenfold.core.op import op
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
+from tenfold.ops import creation
 
 Paddings = Sequence[Sequence[int]]
 
@@ -34,7 +37,18 @@ def _pad_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpe
     return TensorSpec(_padded_shape(specs[0].shape, attributes["paddings"], "pad"), specs[0].dtype)
 
 
-PAD = define_kernel(Kernel("PadV2", ("x",), _pad_infer))
+def _pad_definition(x: Array, *, paddings: Paddings, constant_value: Any) -> Array:
+    value = creation.as_constant(constant_value, x.dtype)
+
+    def element(*i: Expr) -> Expr:
+        at = [k - before for k, (before, _) in zip(i, paddings, strict=True)]
+        inside = all_hold(in_range(k, length) for k, length in zip(at, x.shape, strict=True))
+        return select(inside, x[at], value)
+
+    return compute(_padded_shape(x.shape, paddings, "pad"), element)
+
+
+PAD = define_kernel(Kernel("PadV2", ("x",), _pad_infer, definition=_pad_definition))
 
 
 def _pad_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> list[Callable[[], Tensor]]:
@@ -194,7 +208,23 @@ def _placed(x: Tensor, axis: int, start: int, length: int) -> Tensor:
     return x.pad([border if i == axis else (0, 0) for i in range(x.rank)])
 
 
-MIRROR_PAD = define_kernel(Kernel("MirrorPad", ("x",), _mirror_pad_infer))
+def _mirror_pad_definition(x: Array, *, paddings: Paddings, mode: str) -> Array:
+    edge = _edge(mode)
+
+    def source(index: Expr, axis: int) -> Expr:
+        (before, after), length = paddings[axis], x.shape[axis]
+        place: Expr = index - before
+        if before:
+            place = select(place < 0, (edge - 1) - place, place)
+        if after:
+            place = select(place >= length, (2 * length - 1 - edge) - place, place)
+        return place
+
+    padded = _padded_shape(x.shape, paddings, "mirror_pad")
+    return compute(padded, lambda *i: x[[source(k, axis) for axis, k in enumerate(i)]])
+
+
+MIRROR_PAD = define_kernel(Kernel("MirrorPad", ("x",), _mirror_pad_infer, definition=_mirror_pad_definition))
 register_gradient("MirrorPad", _mirror_pad_gradient, inputs_to_save=["x"])
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.codegen.compute import Array, all_hold, compute
+from tenfold.codegen.expr import Expr, call, cast, constant, select
 from tenfold.core.arguments import integer
 from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor
 from tenfold.core.dtypes import DType, check_dtype, numpy_dtype
@@ -16,6 +18,7 @@ from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
+from tenfold.ops import creation
 
 # --- numbers in order --------------------------------------------------------------------------------------
 
@@ -24,7 +27,14 @@ def _linspace_infer(_: Sequence[TensorSpec], attributes: Attributes) -> TensorSp
     return TensorSpec((attributes["num"],), "float32")
 
 
-LIN_SPACE = define_kernel(Kernel("LinSpace", (), _linspace_infer))
+def _linspace_definition(*, start: float, stop: float, num: int) -> Array:
+    first, last = constant(start, "float32"), constant(stop, "float32")
+    step = (stop - start) / max(num - 1, 1)
+    # The last number is `stop` itself, whatever rounding makes of the sum.
+    return compute((num,), lambda i: select(i >= max(num - 1, 1), last, cast(i, "float32") * step + first))
+
+
+LIN_SPACE = define_kernel(Kernel("LinSpace", (), _linspace_infer, definition=_linspace_definition))
 
 
 @op()
@@ -60,7 +70,15 @@ def _range_infer(_: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
     return TensorSpec((max(0, ceil((stop - start) / step)),), attributes.get("dtype", "float32"))
 
 
-RANGE = define_kernel(Kernel("Range", (), _range_infer))
+def _range_definition(*, start: float, stop: float, step: float, dtype: DType = "float32") -> Array:
+    count = max(0, ceil((stop - start) / step))
+    ends = start, start + step * count
+    if all(float(n).is_integer() for n in (start, step)) and all(abs(end) < 2**31 for end in ends):
+        return compute((count,), lambda i: cast(i * int(step) + int(start), dtype))
+    return compute((count,), lambda i: cast(cast(i, "float32") * float(step) + float(start), dtype))
+
+
+RANGE = define_kernel(Kernel("Range", (), _range_infer, definition=_range_definition))
 
 
 @op()
@@ -109,7 +127,16 @@ def _one_hot_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Tenso
     return TensorSpec((*specs[0].shape, attributes["depth"]), attributes["dtype"])
 
 
-ONE_HOT = define_kernel(Kernel("OneHot", ("indices",), _one_hot_infer))
+def _one_hot_definition(indices: Array, *, depth: int, on_value: float, off_value: float, dtype: DType) -> Array:
+    on, off = creation.as_constant(on_value, dtype), creation.as_constant(off_value, dtype)
+
+    def element(*i: Expr) -> Expr:
+        return select(call("equal", indices[i[:-1]], i[-1]), on, off)
+
+    return compute((*indices.shape, depth), element)
+
+
+ONE_HOT = define_kernel(Kernel("OneHot", ("indices",), _one_hot_infer, definition=_one_hot_definition))
 register_gradient(
     "OneHot",
     lambda dy, saved, _: [lambda: ENGINE.zeros(saved[0].shape, "float32")],
@@ -197,7 +224,15 @@ def _diag_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return TensorSpec(specs[0].shape + specs[0].shape, specs[0].dtype)
 
 
-DIAG = define_kernel(Kernel("Diag", ("x",), _diag_infer))
+def _diag_definition(x: Array) -> Array:
+    def element(*i: Expr) -> Expr:
+        row, column = i[: x.rank], i[x.rank :]
+        return select(all_hold(call("equal", r, c) for r, c in zip(row, column, strict=True)), x[row], 0)
+
+    return compute(x.shape + x.shape, element)
+
+
+DIAG = define_kernel(Kernel("Diag", ("x",), _diag_infer, definition=_diag_definition))
 
 
 def _diag_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Any:

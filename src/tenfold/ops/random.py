@@ -236,6 +236,7 @@ def _multinomial_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> T
     return TensorSpec((specs[0].shape[0], attributes["num_samples"]), "int32")
 
 
+# No definition: a generator with a state draws the numbers, on the host.
 MULTINOMIAL = define_kernel(Kernel("Multinomial", ("logits",), _multinomial_infer, pure=False))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from tenfold.codegen.compute import Array, all_hold, compute, flatten, reduce, sum_over, unflatten
+from tenfold.codegen.expr import Expr, call, cast, select
 from tenfold.core.arguments import integer
 from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor
 from tenfold.core.dtypes import sum_out_type
@@ -47,7 +49,50 @@ def _scatter_nd_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Te
     return TensorSpec(shape, updates.dtype)
 
 
-SCATTER_ND = define_kernel(Kernel("ScatterNd", ("indices", "updates"), _scatter_nd_infer))
+class _Places(NamedTuple):
+    """Where updates go: for each combination of indices in `shape`, `depth` coordinates."""
+
+    indices: Array
+    shape: Shape
+    depth: int
+
+    def are(self, number: Sequence[Expr], target: Sequence[Expr]) -> Expr:
+        """Whether the update of a number goes to the place whose coordinates are given."""
+        if self.indices.rank == len(self.shape):
+            return call("equal", self.indices[number], target[0])
+        return all_hold(call("equal", self.indices[*number, d], target[d]) for d in range(self.depth))
+
+    def last(self, target: Sequence[Expr]) -> Expr:
+        """The position, in row-major order, of the last update that goes to a place; negative if none does."""
+
+        def position(*number: Expr) -> Expr:
+            return select(self.are(number, target), flatten(number, self.shape), -1)
+
+        return reduce("max", self.shape, position)
+
+
+def _places(indices: Array) -> _Places:
+    if indices.rank > 1:
+        return _Places(indices, indices.shape[:-1], indices.shape[-1])
+    return _Places(indices, indices.shape, 1)
+
+
+def _scatter_nd_definition(indices: Array, updates: Array, *, shape: Shape) -> Array:
+    places = _places(indices)
+
+    def element(*i: Expr) -> Expr:
+        def contribution(*number: Expr) -> Expr:
+            update = updates[*number, *i[places.depth :]]
+            return select(places.are(number, i), update, 0)
+
+        return reduce("any" if updates.dtype == "bool" else "sum", places.shape, contribution)
+
+    return compute(shape, element)
+
+
+SCATTER_ND = define_kernel(
+    Kernel("ScatterNd", ("indices", "updates"), _scatter_nd_infer, definition=_scatter_nd_definition)
+)
 
 
 def _scatter_nd_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
@@ -108,8 +153,26 @@ def _tensor_scatter_update_gradient(dy: Tensor, saved: list[Tensor], _: Attribut
     ]
 
 
+def _tensor_scatter_update_definition(tensor: Array, indices: Array, updates: Array) -> Array:
+    places = _places(indices)
+    # A stage of its own: all elements of a slice have the same update.
+    last = compute(tensor.shape[: places.depth], lambda *i: places.last(i))
+
+    def element(*i: Expr) -> Expr:
+        position = last[i[: places.depth]]
+        update = updates[*unflatten(position, places.shape), *i[places.depth :]]
+        return select(position >= 0, update, tensor[i])
+
+    return compute(tensor.shape, element)
+
+
 TENSOR_SCATTER_UPDATE = define_kernel(
-    Kernel("TensorScatterUpdate", ("tensor", "indices", "updates"), _tensor_scatter_update_infer)
+    Kernel(
+        "TensorScatterUpdate",
+        ("tensor", "indices", "updates"),
+        _tensor_scatter_update_infer,
+        definition=_tensor_scatter_update_definition,
+    )
 )
 register_gradient("TensorScatterUpdate", _tensor_scatter_update_gradient, inputs_to_save=["indices", "updates"])
 
@@ -189,8 +252,26 @@ def _sparse_to_dense_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) ->
     ]
 
 
+def _sparse_to_dense_definition(
+    sparse_indices: Array, sparse_values: Array, default_value: Array, *, output_shape: Shape
+) -> Array:
+    places = _places(sparse_indices)
+
+    def element(*i: Expr) -> Expr:
+        position = places.last(i)
+        value = sparse_values[position] if sparse_values.rank else sparse_values[()]
+        return select(position >= 0, value, default_value[()])
+
+    return compute(output_shape, element)
+
+
 SPARSE_TO_DENSE = define_kernel(
-    Kernel("SparseToDense", ("sparse_indices", "sparse_values", "default_value"), _sparse_to_dense_infer)
+    Kernel(
+        "SparseToDense",
+        ("sparse_indices", "sparse_values", "default_value"),
+        _sparse_to_dense_infer,
+        definition=_sparse_to_dense_definition,
+    )
 )
 register_gradient("SparseToDense", _sparse_to_dense_gradient, inputs_to_save=["sparse_indices", "sparse_values"])
 
@@ -263,7 +344,25 @@ def _unsorted_segment_sum_gradient(dy: Tensor, saved: list[Tensor], attributes: 
     return [for_x, None]
 
 
-UNSORTED_SEGMENT_SUM = define_kernel(Kernel("UnsortedSegmentSum", ("x", "segment_ids"), _unsorted_segment_sum_infer))
+def _unsorted_segment_sum_definition(x: Array, segment_ids: Array, *, num_segments: int) -> Array:
+    def element(segment: Expr, *inner: Expr) -> Expr:
+        def contribution(*number: Expr) -> Expr:
+            counts = call("equal", segment_ids[number], segment)
+            return select(counts, cast(x[*number, *inner], sum_out_type(x.dtype)), 0)
+
+        return sum_over(segment_ids.shape, contribution)
+
+    return compute((num_segments, *x.shape[segment_ids.rank :]), element)
+
+
+UNSORTED_SEGMENT_SUM = define_kernel(
+    Kernel(
+        "UnsortedSegmentSum",
+        ("x", "segment_ids"),
+        _unsorted_segment_sum_infer,
+        definition=_unsorted_segment_sum_definition,
+    )
+)
 register_gradient("UnsortedSegmentSum", _unsorted_segment_sum_gradient, inputs_to_save=["segment_ids"])
 
 

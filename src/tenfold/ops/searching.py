@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tenfold.codegen.compute import Array, compute, sum_over
+from tenfold.codegen.expr import Expr, call, cast
 from tenfold.core.conversion import TensorLike, convert_to_tensor
-from tenfold.core.dtypes import DType
+from tenfold.core.dtypes import DType, is_floating, upcast_type
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
 from tenfold.core.op import op
@@ -42,6 +44,7 @@ def _unique_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> list[T
     ]
 
 
+# No definition: how many values are distinct depends on them, so that this is computed on the host.
 UNIQUE = define_kernel(Kernel("Unique", ("x",), _unique_infer, data_dependent=True))
 
 
@@ -138,7 +141,34 @@ def _search_sorted_infer(specs: Sequence[TensorSpec], attributes: Attributes) ->
     return TensorSpec(values.shape, "int32")
 
 
-SEARCH_SORTED = define_kernel(Kernel("SearchSorted", ("sorted_sequence", "values"), _search_sorted_infer))
+def _search_sorted_definition(sorted_sequence: Array, values: Array, *, side: str = "left") -> Array:
+    """The place of a value is the number of elements that stand before it."""
+    dtype = upcast_type(sorted_sequence.dtype, values.dtype)
+
+    def place(row: Expr, column: Expr) -> Expr:
+        value = cast(values[row, column], dtype)
+
+        def stands_before(k: Expr) -> Expr:
+            element = cast(sorted_sequence[row, k], dtype)
+            if side == "left":
+                return cast(_precedes(element, value), "int32")
+            return cast(call("logical_not", _precedes(value, element)), "int32")
+
+        return sum_over([sorted_sequence.shape[1]], stands_before)
+
+    return compute(values.shape, place)
+
+
+def _precedes(a: Expr, b: Expr) -> Expr:
+    """Whether `a` comes before `b` in order, in which NaN is the last."""
+    if not is_floating(a.dtype):
+        return a < b
+    return call("logical_or", a < b, call("logical_and", call("isnan", b), call("logical_not", call("isnan", a))))
+
+
+SEARCH_SORTED = define_kernel(
+    Kernel("SearchSorted", ("sorted_sequence", "values"), _search_sorted_infer, definition=_search_sorted_definition)
+)
 
 
 @op()

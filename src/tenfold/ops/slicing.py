@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from tenfold.codegen.compute import Array, compute, flatten, unflatten
+from tenfold.codegen.expr import Expr
 from tenfold.core.arguments import integers
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -20,7 +23,12 @@ def _slice_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorS
     return TensorSpec(slice_extent(x.shape, attributes["begin"], attributes["size"]).size, x.dtype)
 
 
-SLICE = define_kernel(Kernel("Slice", ("x",), _slice_infer))
+def _slice_definition(x: Array, *, begin: Sequence[int], size: Sequence[int]) -> Array:
+    extent = slice_extent(x.shape, begin, size)
+    return compute(extent.size, lambda *i: x[[b + k for b, k in zip(extent.begin, i, strict=True)]])
+
+
+SLICE = define_kernel(Kernel("Slice", ("x",), _slice_infer, definition=_slice_definition))
 
 
 def _slice_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> list[Callable[[], Tensor]]:
@@ -134,7 +142,20 @@ def _strided_slice_infer(specs: Sequence[TensorSpec], attributes: Attributes) ->
     return TensorSpec(strided_slice_info(x.shape, **attributes).shape, x.dtype)
 
 
-STRIDED_SLICE = define_kernel(Kernel("StridedSlice", ("x",), _strided_slice_infer))
+def _strided_slice_definition(x: Array, **attributes: Any) -> Array:
+    info = strided_slice_info(x.shape, **attributes)
+
+    def element(*i: Expr) -> Expr:
+        # The axes of length 1 that were put in or left out do not change the position.
+        numbers = unflatten(flatten(i, info.shape), info.lengths)
+        return x[[start + k * step for start, step, k in zip(info.starts, info.steps, numbers, strict=True)]]
+
+    return compute(info.shape, element)
+
+
+STRIDED_SLICE = define_kernel(
+    Kernel("StridedSlice", ("x",), _strided_slice_infer, definition=_strided_slice_definition)
+)
 
 
 def _strided_slice_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> list[Callable[[], Tensor]]:

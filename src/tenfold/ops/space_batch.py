@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from tenfold.codegen.compute import Array, all_hold, compute, flatten, in_range, modulo, quotient, unflatten
+from tenfold.codegen.expr import Expr, select
 from tenfold.core.arguments import integer, integer_pairs, integers
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -43,7 +45,26 @@ def _space_to_batch_infer(specs: Sequence[TensorSpec], attributes: Attributes) -
     return TensorSpec((shape[0] * prod(blocks), *space, *shape[1 + len(blocks) :]), specs[0].dtype)
 
 
-SPACE_TO_BATCH_ND = define_kernel(Kernel("SpaceToBatchND", ("x",), _space_to_batch_infer))
+def _space_to_batch_definition(x: Array, *, block_shape: Shape, paddings: Sequence[Sequence[int]]) -> Array:
+    count, batch = len(block_shape), x.shape[0]
+    padded = [n + before + after for n, (before, after) in zip(x.shape[1:], paddings, strict=False)]
+    space = [n // block for n, block in zip(padded, block_shape, strict=True)]
+
+    def element(row: Expr, *i: Expr) -> Expr:
+        *offsets, entry = unflatten(row, (*block_shape, batch))
+        at = [
+            k * block + offset - before
+            for k, block, offset, (before, _) in zip(i, block_shape, offsets, paddings, strict=False)
+        ]
+        inside = all_hold(in_range(k, n) for k, n in zip(at, x.shape[1:], strict=False))
+        return select(inside, x[entry, *at, *i[count:]], 0)
+
+    return compute((batch * prod(block_shape), *space, *x.shape[1 + count :]), element)
+
+
+SPACE_TO_BATCH_ND = define_kernel(
+    Kernel("SpaceToBatchND", ("x",), _space_to_batch_infer, definition=_space_to_batch_definition)
+)
 register_gradient(
     "SpaceToBatchND",
     lambda dy, saved, attributes: [lambda: dy.batch_to_space_nd(attributes["block_shape"], attributes["paddings"])],
@@ -98,7 +119,22 @@ def _batch_to_space_infer(specs: Sequence[TensorSpec], attributes: Attributes) -
     return TensorSpec((shape[0] // prod(blocks), *space, *shape[1 + len(blocks) :]), specs[0].dtype)
 
 
-BATCH_TO_SPACE_ND = define_kernel(Kernel("BatchToSpaceND", ("x",), _batch_to_space_infer))
+def _batch_to_space_definition(x: Array, *, block_shape: Shape, crops: Sequence[Sequence[int]]) -> Array:
+    count, batch = len(block_shape), x.shape[0] // prod(block_shape)
+    space = [n * b - before - after for n, b, (before, after) in zip(x.shape[1:], block_shape, crops, strict=False)]
+
+    def element(entry: Expr, *i: Expr) -> Expr:
+        whole = [k + before for k, (before, _) in zip(i, crops, strict=False)]
+        offsets = [modulo(k, block) for k, block in zip(whole, block_shape, strict=True)]
+        at = [quotient(k, block) for k, block in zip(whole, block_shape, strict=True)]
+        return x[flatten((*offsets, entry), (*block_shape, batch)), *at, *i[count:]]
+
+    return compute((batch, *space, *x.shape[1 + count :]), element)
+
+
+BATCH_TO_SPACE_ND = define_kernel(
+    Kernel("BatchToSpaceND", ("x",), _batch_to_space_infer, definition=_batch_to_space_definition)
+)
 register_gradient(
     "BatchToSpaceND",
     lambda dy, saved, attributes: [lambda: dy.space_to_batch_nd(attributes["block_shape"], attributes["crops"])],
@@ -173,7 +209,25 @@ def _space_to_depth(dy: Tensor, attributes: Attributes) -> Tensor:
     return cut.transpose([0, 3, 5, 1, 2, 4]).reshape((batch, depth * block**2, height // block, width // block))
 
 
-DEPTH_TO_SPACE = define_kernel(Kernel("DepthToSpace", ("x",), _depth_to_space_infer))
+def _depth_to_space_definition(x: Array, *, block_size: int, data_format: str = "NHWC") -> Array:
+    last = data_format == "NHWC"
+    batch, height, width, depth = x.shape if last else (x.shape[0], *x.shape[2:], x.shape[1])
+    height, width, depth = height * block_size, width * block_size, depth // block_size**2
+
+    def element(entry: Expr, *i: Expr) -> Expr:
+        row, column, channel = i if last else (*i[1:], i[0])
+        within = flatten(
+            (modulo(row, block_size), modulo(column, block_size), channel), (block_size, block_size, depth)
+        )
+        at = quotient(row, block_size), quotient(column, block_size)
+        return x[entry, *at, within] if last else x[entry, within, *at]
+
+    return compute((batch, height, width, depth) if last else (batch, depth, height, width), element)
+
+
+DEPTH_TO_SPACE = define_kernel(
+    Kernel("DepthToSpace", ("x",), _depth_to_space_infer, definition=_depth_to_space_definition)
+)
 register_gradient(
     "DepthToSpace",
     lambda dy, saved, attributes: [lambda: _space_to_depth(dy, attributes)],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod
 
+from tenfold.codegen import expr
+from tenfold.codegen.compute import Array, both, broadcast, compute, flatten, in_range
 from tenfold.core.arguments import integer, integers
 from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor
 from tenfold.core.dtypes import DType, check_dtype, is_floating
@@ -25,7 +27,11 @@ def _identity_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return specs[0]
 
 
-IDENTITY = define_kernel(Kernel("Identity", ("x",), _identity_infer))
+def _identity_definition(x: Array) -> Array:
+    return compute(x.shape, lambda *i: x[i])
+
+
+IDENTITY = define_kernel(Kernel("Identity", ("x",), _identity_infer, definition=_identity_definition))
 register_gradient("Identity", lambda dy, saved, _: [lambda: _as_gradient(dy)])
 
 
@@ -84,7 +90,12 @@ def resolve_shape(shape: Shape, wanted: Sequence[int]) -> Shape:
     return tuple((size // known if known else 0) if length == -1 else length for length in wanted)
 
 
-RESHAPE = define_kernel(Kernel("Reshape", ("x",), _reshape_infer))
+def _reshape_definition(x: Array, *, shape: Shape) -> Array:
+    resolved = resolve_shape(x.shape, shape)
+    return compute(resolved, lambda *i: x.at_flat(flatten(i, resolved)))
+
+
+RESHAPE = define_kernel(Kernel("Reshape", ("x",), _reshape_infer, definition=_reshape_definition))
 register_gradient("Reshape", lambda dy, saved, _: [lambda: dy.reshape(saved[0].shape)], inputs_to_save=["x"])
 
 
@@ -121,7 +132,11 @@ def _cast_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSp
     return TensorSpec(specs[0].shape, attributes["dtype"])
 
 
-CAST = define_kernel(Kernel("Cast", ("x",), _cast_infer))
+def _cast_definition(x: Array, *, dtype: DType) -> Array:
+    return compute(x.shape, lambda *i: expr.cast(x[i], dtype))
+
+
+CAST = define_kernel(Kernel("Cast", ("x",), _cast_infer, definition=_cast_definition))
 
 
 def _cast_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> list[Callable[[], Tensor]]:
@@ -271,7 +286,11 @@ def _check_broadcast_to(given: Shape, shape: Shape) -> None:
         raise ValueError(f"broadcast_to: the shape {list(given)} does not broadcast to {list(shape)}.")
 
 
-BROADCAST_TO = define_kernel(Kernel("BroadcastTo", ("x",), _broadcast_to_infer))
+def _broadcast_to_definition(x: Array, *, shape: Shape) -> Array:
+    return compute(shape, lambda *i: broadcast(x, i))
+
+
+BROADCAST_TO = define_kernel(Kernel("BroadcastTo", ("x",), _broadcast_to_infer, definition=_broadcast_to_definition))
 
 
 def _broadcast_to_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> list[Callable[[], Tensor]]:
@@ -320,7 +339,22 @@ def _broadcast_args_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorS
     return TensorSpec(max(s0.shape, s1.shape), "int32")
 
 
-BROADCAST_ARGS = define_kernel(Kernel("BroadcastArgs", ("s0", "s1"), _broadcast_args_infer))
+def _broadcast_args_definition(s0: Array, s1: Array) -> Array:
+    """The longer shape, but for its lengths of 1: there the shorter one says the length, where it has one."""
+    long, short = (s0, s1) if s0.size >= s1.size else (s1, s0)
+    missing = long.size - short.size
+
+    def length(i: expr.Expr) -> expr.Expr:
+        place = i - missing
+        takes_other = both(in_range(place, short.size), expr.call("equal", long[i], 1))
+        return expr.select(takes_other, short[place], long[i])
+
+    return compute(long.shape, length)
+
+
+BROADCAST_ARGS = define_kernel(
+    Kernel("BroadcastArgs", ("s0", "s1"), _broadcast_args_infer, definition=_broadcast_args_definition)
+)
 
 
 @op()
