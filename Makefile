@@ -17,6 +17,7 @@ test: lint
 	@$(PROVISION) models
 	@$(PROVISION) drivers
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m tests.conformance --totals || test $$? = 2
 
 lint:
 	@$(PROVISION) venv dev

@@ -6,14 +6,14 @@ import pytest
 
 import tenfold as tf
 from tests.conformance.expected_failures import LARGEST_SHARE, expected_failures
-from tests.conformance.replay import missing_functions, obstacle, snake_case
+from tests.conformance.replay import obstacle, snake_case
 from tests.conformance.vectors import Case, cases
 from tests.conformance.verdicts import Status, judge
 from tests.shared import vectors_path
 
 BACKEND = "cpu"
 XFAILS = expected_failures(BACKEND)
-CASES = tuple(case for case in cases(vectors_path()) if obstacle(case) is None and not missing_functions(case))
+CASES = tuple(case for case in cases(vectors_path()) if obstacle(case) is None)
 
 
 def _parameter(case: Case) -> object:
