@@ -16,6 +16,7 @@ from tenfold.core.windows import ConvInfo, conv2d_info, pool2d_info
 from tenfold.models.io import CompositeBuffer, decode_weights, encode_weights
 from tenfold.ops.axes import reduced_shape, resolve_axes
 from tenfold.ops.broadcasting import broadcast_shapes
+from tenfold.ops.random import resolve_noise_shape
 from tenfold.ops.transformations import resolve_shape
 from tests.conformance.vectors import TensorValue
 
@@ -112,6 +113,7 @@ LIBRARY: Mapping[str, Counterpart] = {
     "core.ops.broadcast_util.assertAndGetBroadcastShape": Counterpart(lambda a, b: list(broadcast_shapes(a, b))),
     "core.ops.conv_util.computeConv2DInfo": Counterpart(_conv2d),
     "core.ops.conv_util.computePool2DInfo": Counterpart(_pool2d),
+    "core.ops.dropout_util.getNoiseShape": Counterpart(lambda x, shape: list(resolve_noise_shape(x.shape, shape))),
     "core.tensor_util.getTensorsInContainer": Counterpart(tf.get_tensors_in_container, takes_tensors=True),
     "core.tensor_util_env.convertToTensor": Counterpart(convert_to_tensor, takes_tensors=True),
     "core.tensor_util_env.inferShape": Counterpart(_infer_shape),
