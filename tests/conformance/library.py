@@ -12,10 +12,11 @@ import numpy as np
 
 import tenfold as tf
 from tenfold.core.conversion import cast_array, check_for_errors, convert_to_tensor, infer_dtype
-from tenfold.core.windows import ConvInfo, conv2d_info, pool2d_info
+from tenfold.core.windows import ConvInfo, VolumeInfo, conv2d_info, conv3d_info, pool2d_info, pool3d_info, triple
 from tenfold.models.io import CompositeBuffer, decode_weights, encode_weights
 from tenfold.ops.axes import reduced_shape, resolve_axes
 from tenfold.ops.broadcasting import broadcast_shapes
+from tenfold.ops.random import resolve_noise_shape
 from tenfold.ops.random import resolve_noise_shape
 from tenfold.ops.transformations import resolve_shape
 from tests.conformance.vectors import TensorValue
@@ -76,6 +77,58 @@ def _pool2d(
     return _window_fields(pool2d_info(shape, filter_size, strides, pad, rounding, dilations, layout), data_format)
 
 
+def _volume_fields(info: VolumeInfo, data_format: str) -> dict[str, Any]:
+    """The record of windows over volumes, of which only depth, height and width, and the shapes are ours."""
+    fields: dict[str, Any] = {"batch_size": info.in_shape[0], "data_format": data_format}
+    for side, axis in zip(("depth", "height", "width"), info.axes, strict=True):
+        fields |= {f"in_{side}": axis.size, f"out_{side}": axis.out, f"filter_{side}": axis.window}
+        fields |= {f"stride_{side}": axis.stride, f"dilation_{side}": axis.dilation}
+        fields[f"effective_filter_{side}"] = (axis.window - 1) * axis.dilation + 1
+    for what, shape in (("in", info.in_shape), ("out", info.out_shape)):
+        batch, *sides, channels = shape
+        fields[f"{what}_channels"] = channels
+        fields[f"{what}_shape"] = shape if data_format == "channelsLast" else (batch, channels, *sides)
+    return fields
+
+
+def _channels_last(shape: Sequence[int], data_format: str) -> Sequence[int]:
+    if _DATA_FORMATS.get(data_format) is None:
+        raise ValueError(f"unknown data format {data_format!r}")
+    return shape if data_format == "channelsLast" else [shape[0], *shape[2:], shape[1]]
+
+
+def _conv3d(
+    shape: Sequence[int],
+    filter_shape: Sequence[int],
+    strides: Any,
+    dilations: Any,
+    pad: Any,
+    depthwise: bool = False,
+    data_format: str = "channelsLast",
+    rounding: str | None = None,
+) -> dict[str, Any]:
+    assert not depthwise
+    shape = _channels_last(shape, data_format)
+    return _volume_fields(conv3d_info(shape, filter_shape, strides, dilations, pad, rounding), data_format)
+
+
+def _pool3d(
+    shape: Sequence[int],
+    filter_size: Any,
+    strides: Any,
+    dilations: Any,
+    pad: Any,
+    rounding: str | None = None,
+    data_format: str = "channelsLast",
+) -> dict[str, Any]:
+    shape = _channels_last(shape, data_format)
+    if dilations == 1:
+        return _volume_fields(pool3d_info(shape, filter_size, strides, pad, rounding), data_format)
+    # Poolings have no dilations here; a convolution of as many channels has the same windows.
+    filter_shape = (*triple("filter_size", filter_size), shape[4], shape[4])
+    return _volume_fields(conv3d_info(shape, filter_shape, strides, dilations, pad, rounding), data_format)
+
+
 def _nested(shape: Sequence[int], values: np.ndarray, is_complex: bool = False) -> Any:
     if is_complex:
         tensor = tf.tensor(values.view(np.complex64), shape)
@@ -112,7 +165,12 @@ LIBRARY: Mapping[str, Counterpart] = {
     ),
     "core.ops.broadcast_util.assertAndGetBroadcastShape": Counterpart(lambda a, b: list(broadcast_shapes(a, b))),
     "core.ops.conv_util.computeConv2DInfo": Counterpart(_conv2d),
+    "core.ops.conv_util.computeConv3DInfo": Counterpart(_conv3d),
     "core.ops.conv_util.computePool2DInfo": Counterpart(_pool2d),
+    "core.ops.conv_util.computePool3DInfo": Counterpart(_pool3d),
+    "core.ops.dropout_util.getNoiseShape": Counterpart(
+        lambda x, noise_shape: list(resolve_noise_shape(x.shape, noise_shape)), takes_tensors=True
+    ),
     "core.ops.dropout_util.getNoiseShape": Counterpart(lambda x, shape: list(resolve_noise_shape(x.shape, shape))),
     "core.tensor_util.getTensorsInContainer": Counterpart(tf.get_tensors_in_container, takes_tensors=True),
     "core.tensor_util_env.convertToTensor": Counterpart(convert_to_tensor, takes_tensors=True),
