@@ -73,11 +73,18 @@ def parts(transform: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor], 
     return of_parts
 
 
+def halves_of_length(length: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The inverse transform to rows of a length, as models ask for it."""
+    return parts(lambda x: tf.complex(tf.run_kernel("IRFFT", [x], {"fft_length": (length,)}), tf.zeros([2, length])))
+
+
 LINEAR: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], tuple[int, ...]]] = {
     "fft": (parts(tf.spectral.fft), (2, 5)),
     "ifft": (parts(tf.spectral.ifft), (2, 3, 4)),
     "rfft": (lambda x: tf.abs(tf.spectral.rfft(x, 6)).square(), (2, 7)),
     "irfft": (parts(tf.spectral.irfft), (2, 2, 4)),
+    "rfft of an odd length": (lambda x: tf.imag(tf.spectral.rfft(x, 5)), (2, 4)),
+    **{f"irfft of length {length}": (halves_of_length(length), (2, 2, 4)) for length in (4, 5, 7, 9)},
     "stft": (lambda x: tf.real(tf.signal.stft(x, 4, 2)), (9,)),
 }
 
@@ -109,3 +116,10 @@ def test_transforms_are_methods() -> None:
 def test_the_gradient_of_a_magnitude_points_along_the_number() -> None:
     gradient = tf.grad(lambda x: tf.abs(tf.complex(x, x.mul(0.75))))(tf.tensor([4.0, 0.0, -8.0]))
     np.testing.assert_allclose(gradient.numpy(), [1.25, 0, -1.25], rtol=1e-6)
+
+
+@pytest.mark.parametrize("length", [3, 4, 6, 9])
+def test_irfft_to_any_length(length: int) -> None:
+    half = np.array([1, 2 - 1j, 3j, 0.5], np.complex64)
+    rows = tf.run_kernel("IRFFT", [tf.tensor(half)], {"fft_length": (length,)}).numpy()
+    np.testing.assert_allclose(rows, np.fft.irfft(half, length), atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -51,12 +52,18 @@ def frame(
     covered = samples if pad_end else samples - length + 1
     # Where there is no frame there is no step from one to the next.
     step = operands.whole_number(frame_step, "frame", "frame_step", 1 if covered > 0 else 0, None)
-    starts = np.arange(0, max(covered, 0), max(step, 1), dtype=np.int32)
-    positions = starts[:, None] + np.arange(length, dtype=np.int32)
-    missing = int(positions.max(initial=-1)) + 1 - samples
-    if missing > 0:
-        tensor = tensor.pad([(0, 0)] * (tensor.rank - 1) + [(0, missing)], pad_value)
-    return tensor.gather(ENGINE.make_tensor(positions, positions.shape, "int32"), -1)
+    starts = range(0, max(covered, 0), max(step, 1))
+    # What the length and the step have in common moves as a whole.
+    part = math.gcd(length, step)
+    needed = starts[-1] + length if starts else 0
+    if needed > samples:
+        tensor = tensor.pad([(0, 0)] * (tensor.rank - 1) + [(0, needed - samples)], pad_value)
+    elif needed < samples:
+        tensor = tensor.slice((0,) * tensor.rank, (*tensor.shape[:-1], needed))
+    parts = tensor.reshape((*tensor.shape[:-1], needed // part, part))
+    positions = np.add.outer(np.asarray(starts, np.int32) // part, np.arange(length // part, dtype=np.int32))
+    frames = parts.gather(ENGINE.make_tensor(positions, positions.shape, "int32"), -2)
+    return frames.reshape((*tensor.shape[:-1], len(starts), length))
 
 
 # --- hamming_window, hann_window ---------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
-from tenfold.ops import complex_numbers, joining, operands
+from tenfold.ops import complex_numbers, operands
+
+Thunks = Sequence[Callable[[], Tensor] | None]
 
 # --- fft, ifft ---------------------------------------------------------------------------------------------
 
@@ -91,6 +93,55 @@ def ifft(input: TensorLike) -> Tensor:
 # --- rfft, irfft -------------------------------------------------------------------------------------------
 
 
+def _rfft_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    (length,) = attributes["fft_length"]
+    return TensorSpec((*specs[0].shape[:-1], length // 2 + 1), "complex64")
+
+
+def _irfft_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
+    (length,) = attributes["fft_length"]
+    return TensorSpec((*specs[0].shape[:-1], length), "float32")
+
+
+def _rfft_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
+    (length,) = attributes["fft_length"]
+
+    def for_input() -> Tensor:
+        # What the half that was not given away would have added is none of its concern.
+        samples = complex_numbers.real(ENGINE.run_kernel(IFFT.name, (_of_length(dy, length),)))
+        return _of_length(samples.mul(length), saved[0].shape[-1])
+
+    return [for_input]
+
+
+def _irfft_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
+    (length,) = attributes["fft_length"]
+
+    def for_input() -> Tensor:
+        half = ENGINE.run_kernel(RFFT.name, (dy,), {"fft_length": (length,)})
+        # Each frequency stands for its mirror image too, but for the first and, of an even length, the last.
+        shares = np.full(half.shape[-1], 2 / max(length, 1), np.complex64)
+        shares[0] = shares[length // 2 if length % 2 == 0 else 0] = 1 / max(length, 1)
+        weighted = half.mul(ENGINE.make_tensor(shares, shares.shape, "complex64"))
+        return _of_length(weighted, saved[0].shape[-1])
+
+    return [for_input]
+
+
+def _of_length(x: Tensor, length: int) -> Tensor:
+    """Rows cut, or padded with zeros, to a length."""
+    have = x.shape[-1]
+    if have < length:
+        return x.pad([(0, 0)] * (x.rank - 1) + [(0, length - have)])
+    return x if have == length else x.slice((0,) * x.rank, (*x.shape[:-1], length))
+
+
+RFFT = define_kernel(Kernel("RFFT", ("input",), _rfft_infer))
+IRFFT = define_kernel(Kernel("IRFFT", ("input",), _irfft_infer))
+register_gradient("RFFT", _rfft_gradient, inputs_to_save=["input"])
+register_gradient("IRFFT", _irfft_gradient, inputs_to_save=["input"])
+
+
 @op(namespace="spectral", method=True)
 def rfft(input: TensorLike, fft_length: int | None = None) -> Tensor:
     """The discrete Fourier transform of real numbers along the last axis: its first half, which tells the other.
@@ -119,12 +170,7 @@ def rfft(input: TensorLike, fft_length: int | None = None) -> Tensor:
         raise ValueError("rfft: argument 'input' must have rank 1 or more, got a scalar.")
     samples = tensor.shape[-1]
     length = samples if fft_length is None else operands.whole_number(fft_length, "rfft", "fft_length", 1, None)
-    if length < samples:
-        tensor = tensor.slice((0,) * tensor.rank, (*tensor.shape[:-1], length))
-    elif length > samples:
-        tensor = tensor.pad([(0, 0)] * (tensor.rank - 1) + [(0, length - samples)])
-    transform = ENGINE.run_kernel(FFT.name, (complex_numbers.complex_(tensor, tensor.zeros_like()),))
-    return transform.slice((0,) * tensor.rank, (*tensor.shape[:-1], length // 2 + 1 if length else 0))
+    return ENGINE.run_kernel(RFFT.name, (tensor,), {"fft_length": (length,)})
 
 
 @op(namespace="spectral", method=True)
@@ -153,11 +199,4 @@ def irfft(input: TensorLike) -> Tensor:
     half = _rows(input, "irfft")
     if half.rank == 1:
         half = half.reshape((1, half.size))
-    frequencies = half.shape[-1]
-    if frequencies > 2:
-        # The second half mirrors and conjugates the first without its ends.
-        start = (0,) * (half.rank - 1) + (1,)
-        inner = half.slice(start, (*half.shape[:-1], frequencies - 2))
-        mirrored = complex_numbers.complex_(complex_numbers.real(inner), complex_numbers.imag(inner).neg())
-        half = joining.concat([half, mirrored.reverse(-1)], -1)
-    return complex_numbers.real(ENGINE.run_kernel(IFFT.name, (half,)))
+    return ENGINE.run_kernel(IRFFT.name, (half,), {"fft_length": (max(2 * (half.shape[-1] - 1), 1),)})

@@ -20,7 +20,8 @@ def einsum(*tensors: np.ndarray, equation: str) -> np.ndarray:
         needed = read.output + "".join(read.inputs[number:])
         product, labels = _contract(product, labels, tensor, its, needed)
     product, labels = _sum_out(product, labels, read.output)
-    return np.array(_ordered(product, labels, read.output), order="C")
+    out = np.asarray(_ordered(product, labels, read.output), order="C")
+    return out.copy() if any(np.may_share_memory(out, tensor) for tensor in tensors) else out
 
 
 def _contract(a: np.ndarray, in_a: str, b: np.ndarray, in_b: str, needed: str) -> tuple[np.ndarray, str]:
@@ -33,10 +34,11 @@ def _contract(a: np.ndarray, in_a: str, b: np.ndarray, in_b: str, needed: str) -
     rows = "".join(label for label in in_a if label not in in_b)
     columns = "".join(label for label in in_b if label not in in_a)
     left, right = _ordered(a, in_a, batch + rows + inner), _ordered(b, in_b, batch + inner + columns)
-    shape = (*left.shape[: len(batch) + len(rows)], *right.shape[len(batch) + len(inner) :])
-    batches, terms = math.prod(shape[: len(batch)]), math.prod(right.shape[len(batch) : len(batch) + len(inner)])
-    by_row = left.reshape(batches, math.prod(shape[len(batch) : len(batch) + len(rows)]), terms)
-    by_column = right.reshape(batches, terms, math.prod(shape[len(batch) + len(rows) :]))
+    batches, lengths = left.shape[: len(batch)], left.shape[len(batch) :]
+    outer, terms = lengths[: len(rows)], math.prod(lengths[len(rows) :])
+    shape = (*batches, *outer, *right.shape[len(batch) + len(inner) :])
+    by_row = left.reshape((*batches, math.prod(outer), terms))
+    by_column = right.reshape((*batches, terms, math.prod(shape[len(batch) + len(rows) :])))
     # Without a sum the products are elementwise, for which NumPy's matrix product is slow.
     product = batch_mat_mul(by_row, by_column) if inner else by_row * by_column
     return product.reshape(shape), batch + rows + columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,6 +19,24 @@ def fft(input: np.ndarray) -> np.ndarray:
 def ifft(input: np.ndarray) -> np.ndarray:
     """The inverse of `fft`."""
     return _transformed(np.fft.ifft, input)
+
+
+@cpu_kernel("RFFT")
+def rfft(input: np.ndarray, *, fft_length: Sequence[int]) -> np.ndarray:
+    """The first half of the transform of rows of real numbers, cut or padded to a length."""
+    (length,) = fft_length
+    if not input.size:
+        return np.zeros((*input.shape[:-1], length // 2 + 1), np.complex64)
+    return np.fft.rfft(input, length).astype(np.complex64, copy=False)
+
+
+@cpu_kernel("IRFFT")
+def irfft(input: np.ndarray, *, fft_length: Sequence[int]) -> np.ndarray:
+    """Rows of a length, of real numbers, whose transform begins with `input`, cut or padded."""
+    (length,) = fft_length
+    if not input.size:
+        return np.zeros((*input.shape[:-1], length), np.float32)
+    return np.fft.irfft(input, length).astype(np.float32, copy=False)
 
 
 def _transformed(transform: Callable[[np.ndarray], np.ndarray], input: np.ndarray) -> np.ndarray:
