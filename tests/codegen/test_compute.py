@@ -149,6 +149,8 @@ def test_simplification() -> None:
     assert simplify((i + 2) + 3).arguments[1].value == 5
     assert in_range(i, 8).value is True
     assert in_range(i + 8, 8).value is False
+    assert quotient(quotient(i, 2), 2).arguments[1].value == 4
+    assert quotient(quotient(i, 2), 4).value == 0
     assert all_hold([]).value is True
     assert all_hold([in_range(i, 8), i < j]).function == "less"
     assert in_range(i - 1, 8).function == "greater_equal"

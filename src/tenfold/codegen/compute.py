@@ -327,6 +327,8 @@ def _simple_floor_divide(a: Expr, b: Expr) -> Expr:
         multiple, rest = _split_multiple(a, divisor)
         if multiple is not None:
             return simplify(_simple_add(multiple, _simple_floor_divide(rest, b)))
+        if a.function == "floor_divide" and a.arguments[1].function == "constant" and a.arguments[1].value > 0:
+            return _simple_floor_divide(a.arguments[0], constant(divisor * int(a.arguments[1].value), "int32"))
     return call("floor_divide", a, b)
 
 

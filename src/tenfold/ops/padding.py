@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tenfold.codegen.compute import Array, all_hold, compute, in_range
-from tenfold.codegen.expr import Expr, select
+from tenfold.codegen.compute import Array, all_hold, compute, in_range, simplify
+from tenfold.codegen.expr import Expr, call, select
 from tenfold.core.arguments import integer_pairs, integers
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -213,11 +213,11 @@ def _mirror_pad_definition(x: Array, *, paddings: Paddings, mode: str) -> Array:
 
     def source(index: Expr, axis: int) -> Expr:
         (before, after), length = paddings[axis], x.shape[axis]
-        place: Expr = index - before
+        place = simplify(index - before)
         if before:
-            place = select(place < 0, (edge - 1) - place, place)
+            place = simplify(call("maximum", place, (edge - 1) - place))
         if after:
-            place = select(place >= length, (2 * length - 1 - edge) - place, place)
+            place = simplify(call("minimum", place, (2 * length - 1 - edge) - place))
         return place
 
     padded = _padded_shape(x.shape, paddings, "mirror_pad")
