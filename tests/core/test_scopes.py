@@ -279,3 +279,20 @@ def test_generators_are_not_decorated() -> None:
 
     with pytest.raises(TypeError, match="generator numbers"):
         tf.tidy()(numbers)
+
+
+def test_a_task_may_outlive_the_scope_in_which_it_began() -> None:
+    async def later() -> list[tf.Tensor]:
+        before = tf.scalar(1)
+        await asyncio.sleep(0.001)
+        return [before, tf.scalar(2)]
+
+    async def outer() -> list[tf.Tensor]:
+        with tf.tidy():
+            task = asyncio.create_task(later())
+            await asyncio.sleep(0)
+        return await task
+
+    before, after = asyncio.run(outer())
+    assert before.is_disposed
+    assert not after.is_disposed

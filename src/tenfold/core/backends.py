@@ -363,26 +363,56 @@ def backend() -> Backend:
 
     Raises:
         BackendError: if it initialises asynchronously and `ready()` has not been awaited.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.backend().epsilon()
+        1e-07
     """
     return BACKENDS.current()
 
 
 def find_backend(name: str) -> Backend | None:
-    """The backend of a name, initialised now if it was not; None if no such backend is registered."""
+    """The backend of a name, initialised now if it was not; None if no such backend is registered.
+
+    Raises:
+        BackendError: if it initialises asynchronously, or cannot be initialised.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.find_backend("cpu").name
+        'cpu'
+        >>> tf.find_backend("abacus") is None
+        True
+    """
     return BACKENDS.find(name)
 
 
 def find_backend_factory(name: str) -> BackendFactory | None:
-    """The factory of a registered backend, or None."""
+    """The factory of a registered backend, or None.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.find_backend_factory("abacus") is None
+        True
+    """
     entry = BACKENDS.entries.get(name)
     return None if entry is None else entry.factory
 
 
 def remove_backend(name: str) -> None:
-    """Dispose a backend and forget its factory.
+    """Dispose a backend and forget its factory; if it is active, the next op chooses another.
 
     Raises:
         BackendError: if no backend of that name is registered.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.register_backend("spare", tf.find_backend_factory("cpu"), priority=0)
+        True
+        >>> tf.remove_backend("spare")
+        >>> [entry.name for entry in tf.registered_backends() if entry.name == "spare"]
+        []
     """
     BACKENDS.remove(name)
 

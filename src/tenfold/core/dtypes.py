@@ -59,6 +59,10 @@ def upcast_type(a: DType, b: DType) -> DType:
 
     Raises:
         ValueError: if only one of them is `string`.
+
+    Example:
+        >>> upcast_type("int32", "float32")
+        'float32'
     """
     if a == b:
         return a
@@ -68,7 +72,12 @@ def upcast_type(a: DType, b: DType) -> DType:
 
 
 def sum_out_type(dtype: DType) -> DType:
-    """The dtype in which elements of `dtype` are summed: that of itself, int32 for bool."""
+    """The dtype in which elements of `dtype` are summed: that of itself, int32 for bool.
+
+    Example:
+        >>> sum_out_type("bool")
+        'int32'
+    """
     return upcast_type(dtype, "int32")
 
 

@@ -263,7 +263,13 @@ def run_kernel(
     inputs: Sequence[Tensor | None] | dict[str, Tensor | None],
     attributes: Attributes = NO_ATTRIBUTES,
 ) -> Any:
-    """Run a kernel on the active backend; see `Engine.run_kernel`."""
+    """Run a kernel on the active backend; see `Engine.run_kernel`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.run_kernel("Add", {"a": tf.scalar(1), "b": tf.scalar(2)}).array_sync()
+        3.0
+    """
     return ENGINE.run_kernel(name, inputs, attributes)
 
 

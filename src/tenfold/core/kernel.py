@@ -205,6 +205,11 @@ def register_gradient(
         inputs_to_save: names of inputs to hand over in `saved`.
         outputs_to_save: flags of outputs to hand over after them.
         save_all_inputs: hand over all inputs (for kernels that take a list).
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.register_gradient("Double", lambda dy, saved, attributes: [lambda: dy * 2])
+        >>> tf.unregister_gradient("Double")
     """
     if kernel_name in _gradients:
         warnings.warn(f"Overriding the gradient of {kernel_name!r}.", stacklevel=2)
@@ -223,7 +228,13 @@ def unregister_gradient(kernel_name: str) -> None:
 
 
 def get_gradient(kernel_name: str) -> Gradient | None:
-    """The registered gradient of a kernel, or None."""
+    """The registered gradient of a kernel, or None.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.get_gradient("Nothing") is None
+        True
+    """
     return _gradients.get(kernel_name)
 
 
@@ -246,6 +257,16 @@ def register_kernel(
         kernel_func: see `KernelFunction`.
         setup_func: runs with the backend when it is initialised.
         dispose_func: runs with the backend when it is removed.
+
+    Example:
+        >>> import tenfold as tf
+        >>> def double(inputs, attributes, backend):
+        ...     values = backend.read_sync(inputs[0].storage) * 2
+        ...     return tf.TensorInfo(backend.write(values, inputs[0].shape, "float32"), inputs[0].shape, "float32")
+        >>> tf.register_kernel("Double", "cpu", double)
+        >>> tf.run_kernel("Double", [tf.tensor([1.0, 2.0])]).array_sync()
+        [2.0, 4.0]
+        >>> tf.unregister_kernel("Double", "cpu")
     """
     key = kernel_name, backend_name
     if key in implementations:
@@ -276,7 +297,13 @@ def register_renderer(backend_name: str, render: Callable[[Kernel], KernelFuncti
 
 
 def get_kernel(kernel_name: str, backend_name: str) -> KernelImplementation | None:
-    """A backend's implementation of a kernel, rendered from the definition if need be, or None."""
+    """A backend's implementation of a kernel, rendered from the definition if need be, or None.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.get_kernel("Add", "cpu").kernel_name
+        'Add'
+    """
     implementation = implementations.get((kernel_name, backend_name))
     if implementation is not None:
         return implementation
@@ -292,7 +319,13 @@ def get_kernel(kernel_name: str, backend_name: str) -> KernelImplementation | No
 
 
 def get_kernels_for_backend(backend_name: str) -> list[KernelImplementation]:
-    """All implementations of a backend, those that it renders from definitions included."""
+    """All implementations of a backend, those that it renders from definitions included.
+
+    Example:
+        >>> import tenfold as tf
+        >>> "Conv2D" in {found.kernel_name for found in tf.get_kernels_for_backend("cpu")}
+        True
+    """
     if backend_name in _renderers:
         for name in _kernels:
             get_kernel(name, backend_name)
@@ -303,6 +336,16 @@ def copy_registered_kernels(registered_backend_name: str, new_backend_name: str)
     """Register every implementation of one backend for another name too.
 
     Useful for a second instance of a backend under a name of its own.
+
+    Args:
+        registered_backend_name: whose implementations to take.
+        new_backend_name: the name under which they are registered too.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.copy_registered_kernels("cpu", "copy_of_cpu")
+        >>> for found in tf.get_kernels_for_backend("copy_of_cpu"):
+        ...     tf.unregister_kernel(found.kernel_name, "copy_of_cpu")
     """
     for found in get_kernels_for_backend(registered_backend_name):
         register_kernel(

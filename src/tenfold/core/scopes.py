@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -30,7 +31,7 @@ class Scope:
     def __init__(self, parent: Scope | None, name: str) -> None:
         self.parent = parent
         self.name = name
-        self._tracked: list[ref[Tensor]] = []
+        self._tracked: list[ref[Tensor]] | deque[ref[Tensor]] = []
 
     def track(self, tensor: Tensor) -> None:
         """Let the scope's end dispose `tensor`."""
@@ -41,7 +42,8 @@ class Scope:
         from tenfold.core.containers import get_tensors_in_container
 
         returned = {id(tensor) for tensor in get_tensors_in_container(result)}
-        tracked, self._tracked = self._tracked, []
+        # What a task that outlives the scope makes later belongs to no scope.
+        tracked, self._tracked = self._tracked, deque(maxlen=0)
         for reference in tracked:
             tensor = reference()
             if tensor is None or tensor.kept or tensor.is_disposed:

@@ -68,11 +68,6 @@ def register_host_op(name: str, host_op: HostOp) -> None:
     _host_ops[name] = host_op
 
 
-def deregister_host_op(name: str) -> None:
-    """Forget a host op; an unknown name is no error."""
-    _host_ops.pop(name, None)
-
-
 def find_host_op(name: str) -> HostOp | None:
     """The host op of a name, or None."""
     return _host_ops.get(name)
