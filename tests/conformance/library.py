@@ -17,7 +17,6 @@ from tenfold.models.io import CompositeBuffer, decode_weights, encode_weights
 from tenfold.ops.axes import reduced_shape, resolve_axes
 from tenfold.ops.broadcasting import broadcast_shapes
 from tenfold.ops.random import resolve_noise_shape
-from tenfold.ops.random import resolve_noise_shape
 from tenfold.ops.transformations import resolve_shape
 from tests.conformance.vectors import TensorValue
 
@@ -168,9 +167,6 @@ LIBRARY: Mapping[str, Counterpart] = {
     "core.ops.conv_util.computeConv3DInfo": Counterpart(_conv3d),
     "core.ops.conv_util.computePool2DInfo": Counterpart(_pool2d),
     "core.ops.conv_util.computePool3DInfo": Counterpart(_pool3d),
-    "core.ops.dropout_util.getNoiseShape": Counterpart(
-        lambda x, noise_shape: list(resolve_noise_shape(x.shape, noise_shape)), takes_tensors=True
-    ),
     "core.ops.dropout_util.getNoiseShape": Counterpart(lambda x, shape: list(resolve_noise_shape(x.shape, shape))),
     "core.tensor_util.getTensorsInContainer": Counterpart(tf.get_tensors_in_container, takes_tensors=True),
     "core.tensor_util_env.convertToTensor": Counterpart(convert_to_tensor, takes_tensors=True),
