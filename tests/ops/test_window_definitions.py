@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -149,3 +150,37 @@ def test_dilation(geometry: Any, of: Any) -> None:
     dy = floats(*check("Dilation2D", [x, filter], attributes).shape)
     check("Dilation2DBackpropInput", [x, filter, dy], attributes)
     check("Dilation2DBackpropFilter", [x, filter, dy], attributes)
+
+
+@pytest.mark.parametrize("modes", [(False, False), (True, False), (False, True)], ids=str)
+@pytest.mark.parametrize("kernel", ["ResizeBilinear", "ResizeNearestNeighbor"])
+def test_resizing(kernel: str, modes: tuple[bool, bool]) -> None:
+    attributes = {"align_corners": modes[0], "half_pixel_centers": modes[1]}
+    for size, wanted in itertools.product(range(1, 9), repeat=2):
+        x, shape = floats(1, size, 9 - size, 2), (wanted, 9 - wanted)
+        y = check(kernel, [x], {**attributes, "size": shape})
+        check(f"{kernel}Grad", [x, floats(*y.shape)], attributes)
+
+
+def test_resizing_of_integers_and_infinities() -> None:
+    x = odd(2, 3, 4, 2)
+    for kernel, images in itertools.product(("ResizeBilinear", "ResizeNearestNeighbor"), (x, ints(2, 3, 4, 2))):
+        check(kernel, [images], {"size": (5, 4), "align_corners": False, "half_pixel_centers": True})
+
+
+@pytest.mark.parametrize("method", ["bilinear", "nearest"])
+def test_crops_of_whole_images_reach_the_edge(method: str) -> None:
+    boxes = np.array([[0, 0, 1, 1], [0.25, 0.1, 1, 1], [1, 1, 0, 0], [1, 0.3, 0.6, 1]], np.float32)
+    which = np.array([0, 1, 1, 0], np.int32)
+    for size, wanted in itertools.product((2, 5, 6, 12, 19), (2, 3, 7, 11)):
+        image = floats(2, size, size + 2, 1)
+        attributes = {"crop_size": (wanted, wanted + 1), "method": method, "extrapolation_value": 9.0}
+        crops = check("CropAndResize", [image, boxes, which], attributes).numpy()
+        assert crops.max() <= 1, "a sample is taken for one beyond the edge"
+
+
+@pytest.mark.parametrize("radians", [0.0, 0.3, -2.0, np.pi])
+@pytest.mark.parametrize("center", [0.5, (0.2, 0.9)], ids=str)
+@pytest.mark.parametrize(("channels", "fill"), [(3, 7.0), (1, (1.0, 2.0, 3.0)), (4, (1.0, 2.0, 3.0))], ids=str)
+def test_rotations(radians: float, center: Any, channels: int, fill: Any) -> None:
+    check("RotateWithOffset", [floats(2, 6, 7, channels)], {"radians": radians, "fill_value": fill, "center": center})

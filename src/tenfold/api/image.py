@@ -4,8 +4,6 @@ from tenfold.ops.image import (
     crop_and_resize,
     flip_left_right,
     grayscale_to_rgb,
-    resize_bilinear,
-    resize_nearest_neighbor,
     rgb_to_grayscale,
     rotate_with_offset,
 )
@@ -16,6 +14,10 @@ from tenfold.ops.non_max_suppression import (
     non_max_suppression_padded_async,
     non_max_suppression_with_score,
     non_max_suppression_with_score_async,
+)
+from tenfold.ops.resizing import (
+    resize_bilinear,
+    resize_nearest_neighbor,
 )
 from tenfold.ops.thresholding import (
     threshold,

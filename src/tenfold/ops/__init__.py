@@ -37,6 +37,7 @@ from tenfold.ops import (  # noqa: F401
     random,
     recurrent,
     reduction,
+    resizing,
     scan,
     scattering,
     searching,

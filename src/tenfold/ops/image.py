@@ -1,13 +1,15 @@
-"""Images: resizing, crops, mirrors, rotation, and grey and coloured ones. The namespace `image`.
+"""Images: crops, mirrors, rotation, and grey and coloured ones. In the namespace `image`.
 
 Images are `[batch, height, width, channels]`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from operator import index
 
+from tenfold.codegen.compute import Array, both, compute, in_range
+from tenfold.codegen.expr import Expr, call, cast, constant, function, select
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.dtypes import is_floating
 from tenfold.core.engine import ENGINE
@@ -17,142 +19,7 @@ from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
 from tenfold.ops import matrices, operands, windowing
 from tenfold.ops.elementwise import cast_to
-
-Thunks = Sequence[Callable[[], Tensor] | None]
-
-# --- resize_bilinear, resize_nearest_neighbor --------------------------------------------------------------
-
-
-def _resized(spec: TensorSpec, attributes: Attributes) -> tuple[int, int, int, int]:
-    batch, _, _, channels = spec.shape
-    height, width = attributes["size"]
-    return batch, height, width, channels
-
-
-def _bilinear_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
-    (images,) = specs
-    return TensorSpec(_resized(images, attributes), images.dtype if is_floating(images.dtype) else "float32")
-
-
-def _nearest_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSpec:
-    return TensorSpec(_resized(specs[0], attributes), specs[0].dtype)
-
-
-def _resize_gradient_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
-    images, dy = specs
-    return TensorSpec(images.shape, dy.dtype)
-
-
-RESIZE_BILINEAR = define_kernel(Kernel("ResizeBilinear", ("images",), _bilinear_infer))
-RESIZE_NEAREST_NEIGHBOR = define_kernel(Kernel("ResizeNearestNeighbor", ("images",), _nearest_infer))
-
-
-def _define_resize_gradient(kernel: Kernel) -> None:
-    backwards = define_kernel(Kernel(f"{kernel.name}Grad", ("images", "dy"), _resize_gradient_infer))
-
-    def gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:
-        modes = {name: attributes.get(name, False) for name in ("align_corners", "half_pixel_centers")}
-        return [lambda: ENGINE.run_kernel(backwards.name, (saved[0], dy), modes)]
-
-    register_gradient(kernel.name, gradient, inputs_to_save=["images"])
-
-
-_define_resize_gradient(RESIZE_BILINEAR)
-_define_resize_gradient(RESIZE_NEAREST_NEIGHBOR)
-
-
-def _resize(
-    kernel: Kernel, name: str, images: Tensor, size: Sequence[int], align_corners: bool, half_pixel_centers: bool
-) -> Tensor:
-    batch = windowing.as_batch(images, name, "images")
-    height_and_width = _size(size, "size", name, 0)
-    if not ENV.is_true("PROD"):
-        if align_corners and half_pixel_centers:
-            raise ValueError(f"{name}: arguments 'align_corners' and 'half_pixel_centers' cannot both be true.")
-        if 0 in batch.shape[1:3] and 0 not in height_and_width:
-            raise ValueError(f"{name}: argument 'images' of shape {list(images.shape)} has no pixels to enlarge.")
-    attributes = {
-        "size": height_and_width,
-        "align_corners": bool(align_corners),
-        "half_pixel_centers": bool(half_pixel_centers),
-    }
-    return windowing.like_given(ENGINE.run_kernel(kernel.name, (batch,), attributes), images)
-
-
-def _size(size: Sequence[int], argument: str, op: str, least: int) -> tuple[int, int]:
-    try:
-        height, width = (index(length) for length in size)
-    except (TypeError, ValueError):
-        raise ValueError(f"{op}: argument '{argument}' must be [height, width], got {size!r}.") from None
-    if min(height, width) < least:
-        raise ValueError(f"{op}: argument '{argument}' must hold lengths of {least} or more, got {size!r}.")
-    return height, width
-
-
-@op(namespace="image", method=True)
-def resize_bilinear(
-    images: TensorLike, size: Sequence[int], align_corners: bool = False, half_pixel_centers: bool = False
-) -> Tensor:
-    """Resize images, mixing each pixel of its four neighbours by their distances.
-
-    Args:
-        images: tensor `[batch, height, width, channels]` of a real dtype, or without the batch axis.
-        size: the new `[height, width]`.
-        align_corners: whether the centres of the corner pixels stay corners.
-        half_pixel_centers: whether pixels have their centres at halves, as in TensorFlow 2.
-
-    Returns:
-        float32 tensor `[batch, new_height, new_width, channels]`, without the batch axis if `images` has none.
-
-    Raises:
-        TypeError: if `images` is no tensor-like, or holds strings or complex numbers.
-        ValueError: if its rank or `size` is out of range, or both modes are wanted.
-
-    Source: TensorFlow's `ResizeBilinear`.
-
-    Example:
-        >>> import tenfold as tf
-        >>> tf.image.resize_bilinear([[[1], [3]]], [1, 4]).array_sync()
-        [[[1.0], [2.0], [3.0], [3.0]]]
-    """
-    name = "resize_bilinear"
-    tensor = operands.real(images, name, "images")
-    return _resize(RESIZE_BILINEAR, name, tensor, size, align_corners, half_pixel_centers)
-
-
-@op(namespace="image", method=True)
-def resize_nearest_neighbor(
-    images: TensorLike, size: Sequence[int], align_corners: bool = False, half_pixel_centers: bool = False
-) -> Tensor:
-    """Resize images, each pixel a copy of the nearest one.
-
-    Args:
-        images: float32 or int32 tensor `[batch, height, width, channels]`, or without the batch axis.
-        size: the new `[height, width]`.
-        align_corners: whether the centres of the corner pixels stay corners.
-        half_pixel_centers: whether pixels have their centres at halves, as in TensorFlow 2.
-
-    Returns:
-        Tensor `[batch, new_height, new_width, channels]` of the same dtype, without the batch axis if `images`
-        has none.
-
-    Raises:
-        TypeError: if `images` is no tensor-like, or has another dtype.
-        ValueError: if its rank or `size` is out of range, or both modes are wanted.
-
-    Source: TensorFlow's `ResizeNearestNeighbor`.
-
-    Example:
-        >>> import tenfold as tf
-        >>> tf.image.resize_nearest_neighbor([[[1], [3]]], [1, 4]).array_sync()
-        [[[1.0], [1.0], [3.0], [3.0]]]
-    """
-    name = "resize_nearest_neighbor"
-    tensor = convert_to_tensor(images, "images", name)
-    if tensor.dtype != "int32":
-        tensor = windowing.float_tensor(tensor, "images", name)
-    return _resize(RESIZE_NEAREST_NEIGHBOR, name, tensor, size, align_corners, half_pixel_centers)
-
+from tenfold.ops.resizing import height_and_width
 
 # --- crop_and_resize ---------------------------------------------------------------------------------------
 
@@ -166,7 +33,68 @@ def _crop_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSp
     return TensorSpec((boxes.shape[0], height, width, image.shape[3]), dtype)
 
 
-CROP_AND_RESIZE = define_kernel(Kernel("CropAndResize", ("image", "boxes", "box_ind"), _crop_infer))
+def _place(start: Expr, end: Expr, i: Expr, count: int, size: int) -> Expr:
+    """Where in an axis of pixels the sample i of `count` lies, from the start of a box to its end.
+
+    Whole and fractional pixels are told apart, so that the first sample lies exactly at the start, the last one at
+    the end, and none of a box that ends at the edge beyond it.
+    """
+    if count == 1:
+        return (start + end) * (0.5 * (size - 1))
+
+    def along(steps: Expr) -> Expr:
+        pixels = steps * (size - 1)
+        whole, rest = call("floor_divide", pixels, count - 1), call("remainder", pixels, count - 1)
+        return cast(whole, start.dtype) + cast(rest, start.dtype) / (count - 1)
+
+    return start * along(count - 1 - i) + end * along(i)
+
+
+def _crop(
+    image: Array,
+    boxes: Array,
+    box_ind: Array,
+    *,
+    crop_size: Sequence[int],
+    method: str = "bilinear",
+    extrapolation_value: float = 0.0,
+) -> Array:
+    batch, height, width, channels = image.shape
+    rows, columns = crop_size
+
+    def element(box: Expr, i: Expr, j: Expr, channel: Expr) -> Expr:
+        which = box_ind[box]
+        y = _place(boxes[box, 0], boxes[box, 2], i, rows, height)
+        x = _place(boxes[box, 1], boxes[box, 3], j, columns, width)
+
+        def pixel(row: Expr, column: Expr) -> Expr:
+            value = image[which, cast(row, "int32"), cast(column, "int32"), channel]
+            return value if is_floating(value.dtype) else cast(value, "float32")
+
+        # A NaN is inside nothing; what is inside is not negative, so that a cast rounds down.
+        inside = both(both(y >= 0, y <= height - 1), both(x >= 0, x <= width - 1))
+        value = pixel(y + 0.5, x + 0.5) if method == "nearest" else _mixed(pixel, y, x)
+        return select(in_range(which, batch), select(inside, value, extrapolation_value), 0)
+
+    return compute((boxes.shape[0], rows, columns, channels), element)
+
+
+def _mixed(pixel: Callable[[Expr, Expr], Expr], y: Expr, x: Expr) -> Expr:
+    """The mixture of the four pixels around a place."""
+    bottom, right = function("ceil")(y), function("ceil")(x)
+
+    def share(place: Expr, dtype: str) -> Expr:
+        return cast(place - function("floor")(place), dtype)
+
+    def of_row(row: Expr) -> Expr:
+        left = pixel(row, x)
+        return left + (pixel(row, right) - left) * share(x, left.dtype)
+
+    top = of_row(y)
+    return top + (of_row(bottom) - top) * share(y, top.dtype)
+
+
+CROP_AND_RESIZE = define_kernel(Kernel("CropAndResize", ("image", "boxes", "box_ind"), _crop_infer, definition=_crop))
 
 
 @op(namespace="image")
@@ -209,7 +137,7 @@ def crop_and_resize(
     picture = operands.real(image, name, "image")
     corners = convert_to_tensor(boxes, "boxes", name, "float32")
     which = convert_to_tensor(box_ind, "box_ind", name, "int32")
-    size = _size(crop_size, "crop_size", name, 1)
+    size = height_and_width(crop_size, "crop_size", name, 1)
     if not ENV.is_true("PROD"):
         _check_rank4(picture, name)
         if corners.rank != 2 or corners.shape[1] != 4:
@@ -239,10 +167,48 @@ def _same_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return specs[0]
 
 
-FLIP_LEFT_RIGHT = define_kernel(Kernel("FlipLeftRight", ("image",), _same_infer))
+def _flip(image: Array) -> Array:
+    last = image.shape[2] - 1
+    return compute(image.shape, lambda batch, row, column, channel: image[batch, row, last - column, channel])
+
+
+FLIP_LEFT_RIGHT = define_kernel(Kernel("FlipLeftRight", ("image",), _same_infer, definition=_flip))
 register_gradient("FlipLeftRight", lambda dy, saved, _: [lambda: ENGINE.run_kernel(FLIP_LEFT_RIGHT.name, (dy,))])
 
-ROTATE_WITH_OFFSET = define_kernel(Kernel("RotateWithOffset", ("image",), _same_infer))
+_OPAQUE = 255
+"""What the fourth channel of a colour is filled with."""
+
+
+def _rotate(
+    image: Array,
+    *,
+    radians: float,
+    fill_value: float | Sequence[float] = 0.0,
+    center: float | Sequence[float] = 0.5,
+) -> Array:
+    _, height, width, _ = image.shape
+    across, down = center if isinstance(center, Sequence) else (center, center)
+    across, down = width * across, height * down
+    fill = [*fill_value, _OPAQUE] if isinstance(fill_value, Sequence) else [fill_value]
+
+    def element(batch: Expr, i: Expr, j: Expr, channel: Expr) -> Expr:
+        x, y = cast(j, "float32") - across, cast(i, "float32") - down
+        row = _half_up(x * math.sin(radians) + y * math.cos(radians) + down)
+        column = _half_up(x * math.cos(radians) - y * math.sin(radians) + across)
+        filled = constant(fill[-1], image.dtype)
+        for number, value in reversed(list(enumerate(fill[:-1]))):
+            filled = select(call("equal", channel, number), value, filled)
+        return select(both(in_range(row, height), in_range(column, width)), image[batch, row, column, channel], filled)
+
+    return compute(image.shape, element)
+
+
+def _half_up(place: Expr) -> Expr:
+    """The nearest whole number; of two as near, the greater."""
+    return cast(function("floor")(place + 0.5), "int32")
+
+
+ROTATE_WITH_OFFSET = define_kernel(Kernel("RotateWithOffset", ("image",), _same_infer, definition=_rotate))
 
 
 @op(namespace="image")
