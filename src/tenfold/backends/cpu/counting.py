@@ -22,11 +22,19 @@ def dense_bincount(x: np.ndarray, weights: np.ndarray, *, size: int, binary_outp
 
 
 def _counts(rows: np.ndarray, weights: np.ndarray, size: int, op: str) -> np.ndarray:
-    """The counts in each row; all rows are counted at once, the numbers of each shifted by those of rows before."""
+    """The counts in each row; numbers from `size` on are passed over."""
     if rows.size and rows.min() < 0:
         raise ValueError(f"{op}: argument 'x' must hold numbers from 0 on, got {int(rows.min())}.")
-    counted = rows < size
-    shifted = rows + np.arange(len(rows), dtype=np.int64)[:, None] * size
-    factors = weights.reshape(rows.shape)[counted] if weights.size else None
-    counts = np.bincount(shifted[counted], factors, len(rows) * size)
-    return counts.astype(weights.dtype).reshape(len(rows), size)
+    factors = weights.reshape(rows.shape) if weights.size else None
+    if rows.size and rows.max() >= size:
+        # Numbers that do not count go into a bin of their own, which is then cut off.
+        return _counts_of_bins(np.minimum(rows, size), factors, size + 1)[:, :size].astype(weights.dtype)
+    return _counts_of_bins(rows, factors, size).astype(weights.dtype)
+
+
+def _counts_of_bins(rows: np.ndarray, factors: np.ndarray | None, bins: int) -> np.ndarray:
+    """The counts of numbers below `bins` in each row: all rows at once, numbers shifted by the bins of rows before."""
+    if len(rows) > 1:
+        rows = rows + np.arange(len(rows), dtype=np.int64)[:, None] * bins
+    counts = np.bincount(rows.ravel(), None if factors is None else factors.ravel(), len(rows) * bins)
+    return counts.reshape(len(rows), bins)
