@@ -114,6 +114,7 @@ from tenfold.models.graph_model import (
 )
 from tenfold.ops.activations import (
     elu,
+    hard_sigmoid,
     leaky_relu,
     log_sigmoid,
     prelu,
@@ -545,6 +546,7 @@ __all__ = [
     "grads",
     "greater",
     "greater_equal",
+    "hard_sigmoid",
     "imag",
     "image",
     "in_top_k_async",

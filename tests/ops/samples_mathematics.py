@@ -79,6 +79,7 @@ FUNCTIONS = [
     Function("elu", lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0)))),
     Function("selu", _selu),
     Function("sigmoid", special.expit),
+    Function("hard_sigmoid", lambda x: np.clip(0.2 * x + 0.5, 0, 1), -4, 4),
     Function("softplus", lambda x: np.logaddexp(0, x)),
     Function("log_sigmoid", lambda x: -np.logaddexp(0, -x)),
 ]

@@ -244,7 +244,7 @@ def selu(x: TensorLike) -> Tensor:
     return unary(SELU, "selu", operands.real_float(x, "selu"))
 
 
-# --- sigmoid, softplus, log_sigmoid ------------------------------------------------------------------------
+# --- sigmoid, hard_sigmoid, softplus, log_sigmoid ----------------------------------------------------------
 
 
 def _sigmoid_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
@@ -278,6 +278,44 @@ def sigmoid(x: TensorLike) -> Tensor:
         [0.5, 1.0]
     """
     return unary(SIGMOID, "sigmoid", operands.real_float(x, "sigmoid"))
+
+
+def _hard_sigmoid_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
+    y, zero = saved[0], scalar_like(0, dy)
+    return [lambda: (dy * 0.2).where(y.greater(0), zero).where(y.less(1), zero)]
+
+
+HARD_SIGMOID = elementwise_kernel(
+    "HardSigmoid",
+    ("x",),
+    lambda x: minimum(maximum(x * 0.2 + 0.5, 0), 1),
+    gradient=_hard_sigmoid_gradient,
+    saves_output=True,
+)
+
+
+@op(method=True)
+def hard_sigmoid(x: TensorLike) -> Tensor:
+    """The straight line 0.2 x + 0.5, kept between 0 and 1: a sigmoid without exponentials.
+
+    Args:
+        x: tensor of any real dtype and shape; int32 and bool are cast to float32.
+
+    Returns:
+        float32 tensor of the same shape.
+
+    Raises:
+        TypeError: if `x` is no tensor-like, or holds strings or complex numbers.
+
+    Source: Courbariaux et al., "BinaryConnect" (2015), with the slope of Keras; the activation `hardSigmoid` of
+    TensorFlow.js's layers.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.hard_sigmoid([-3, 0, 1, 3]).array_sync()
+        [0.0, 0.5, 0.699999988079071, 1.0]
+    """
+    return unary(HARD_SIGMOID, "hard_sigmoid", operands.real_float(x, "hard_sigmoid"))
 
 
 SOFTPLUS = elementwise_kernel(
