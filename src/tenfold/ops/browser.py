@@ -86,8 +86,10 @@ def _rgba(pixels: Any) -> np.ndarray:
         return np.asarray(pixels.convert("RGBA"))
     if isinstance(pixels, np.ndarray):
         return _with_four_channels(pixels)
-    fields = pixels if isinstance(pixels, Mapping) else getattr(pixels, "__dict__", {})
-    width, height, data = (fields.get(name, getattr(pixels, name, None)) for name in ("width", "height", "data"))
+    width, height, data = (
+        pixels.get(name) if isinstance(pixels, Mapping) else getattr(pixels, name, None)
+        for name in ("width", "height", "data")
+    )
     if width is None or height is None or data is None:
         raise TypeError(
             "from_pixels: argument 'pixels' must be a Pillow image, a NumPy array, or an object with width, height and "
