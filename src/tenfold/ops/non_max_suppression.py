@@ -64,6 +64,7 @@ def _scored_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> list[T
     return [TensorSpec((-1,), "int32"), TensorSpec((-1,), specs[1].dtype)]
 
 
+# How many boxes are kept depends on their values: computed on the host, no definitions.
 _INPUTS = ("boxes", "scores")
 PLAIN = define_kernel(Kernel("NonMaxSuppressionV3", _INPUTS, _indices_infer, data_dependent=True))
 PADDED = define_kernel(Kernel("NonMaxSuppressionV4", _INPUTS, _padded_infer, data_dependent=True))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from tenfold.codegen.compute import Array, both, compute
+from tenfold.codegen.expr import Expr, cast, constant, function, select
 from tenfold.core.arguments import integers
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -24,7 +26,92 @@ def _transform_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Ten
     return TensorSpec((batch, height, width, channels), image.dtype)
 
 
-TRANSFORM = define_kernel(Kernel("Transform", ("image", "transforms"), _transform_infer))
+_floor, _is_finite = function("floor"), function("isfinite")
+_maximum, _minimum = function("maximum"), function("minimum")
+
+
+def _mirrored(place: Expr, size: int) -> Expr:
+    """As if the image were mirrored at its edges, again and again."""
+    if size <= 1:
+        return constant(0, place.dtype)
+    period = 2 * size
+    before = place + _floor(-place / period) * period
+    before = select(before < -size, before + period, -before - 1)
+    behind = place - _floor(place / period) * period
+    behind = select(behind >= size, period - behind - 1, behind)
+    return _at_the_edge(select(place < 0, before, select(place > size - 1, behind, place)), size)
+
+
+def _repeated(place: Expr, size: int) -> Expr:
+    """As if the image were repeated beyond its edges."""
+    if size <= 1:
+        return constant(0, place.dtype)
+    last = size - 1
+    before = place + (_floor(-place / last) + 1) * size
+    behind = place - _floor(place / last) * size
+    return _at_the_edge(select(place < 0, before, select(place > last, behind, place)), size)
+
+
+def _at_the_edge(place: Expr, size: int) -> Expr:
+    return _minimum(_maximum(place, 0), max(size - 1, 0))
+
+
+_SEEN_BEYOND: dict[str, Callable[[Expr, int], Expr]] = {
+    "constant": lambda place, size: place,
+    "reflect": _mirrored,
+    "wrap": _repeated,
+    "nearest": _at_the_edge,
+}
+"""How places beyond the edges become places in the image, for each fill mode."""
+
+
+def _transform(
+    image: Array,
+    transforms: Array,
+    *,
+    interpolation: str = "nearest",
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+    output_shape: Sequence[int] | None = None,
+) -> Array:
+    batch, height, width, channels = image.shape
+    rows, columns = output_shape or (height, width)
+    into = _SEEN_BEYOND[fill_mode]
+
+    def element(number: Expr, i: Expr, j: Expr, channel: Expr) -> Expr:
+        a, b, c, d, e, f, g, h = (transforms[number if transforms.shape[0] > 1 else 0, k] for k in range(8))
+        column, row = cast(j, a.dtype), cast(i, a.dtype)
+        depth = g * column + h * row + 1
+        x, y = (a * column + b * row + c) / depth, (d * column + e * row + f) / depth
+
+        def pixel(row: Expr, column: Expr) -> Expr:
+            inside = both(both(row >= 0, row < height), both(column >= 0, column < width))
+            return select(inside, image[number, cast(row, "int32"), cast(column, "int32"), channel], fill_value)
+
+        sample = _bilinear if interpolation == "bilinear" else _nearest
+        return select(both(_is_finite(x), _is_finite(y)), sample(pixel, into(y, height), into(x, width)), fill_value)
+
+    return compute((batch, rows, columns, channels), element)
+
+
+def _nearest(pixel: Callable[[Expr, Expr], Expr], y: Expr, x: Expr) -> Expr:
+    return pixel(_floor(y + 0.5), _floor(x + 0.5))
+
+
+def _bilinear(pixel: Callable[[Expr, Expr], Expr], y: Expr, x: Expr) -> Expr:
+    above, left = _floor(y), _floor(x)
+
+    def along(row: Expr) -> Expr:
+        first, second = pixel(row, left), pixel(row, left + 1)
+        share = cast(x - left, first.dtype)
+        return (1 - share) * first + share * second
+
+    top, bottom = along(above), along(above + 1)
+    share = cast(y - above, top.dtype)
+    return (1 - share) * top + share * bottom
+
+
+TRANSFORM = define_kernel(Kernel("Transform", ("image", "transforms"), _transform_infer, definition=_transform))
 
 
 @op(namespace="image")
