@@ -1,0 +1,186 @@
+"""The shaders that definitions render to, run by a real driver, against the cpu kernels over the samples of the ops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+import numpy as np
+import pytest
+
+from tenfold.codegen.compute import Array, compute, define, reduce, sum_over
+from tenfold.codegen.evaluate import evaluate
+from tenfold.codegen.expr import call, cast, constant, select
+from tenfold.codegen.glsl_renderer import render
+from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
+from tenfold.core.errors import BackendError
+from tenfold.core.kernel import Attributes, find_kernel_definition
+from tenfold.core.profiler import as_list
+from tenfold.devices.gl.interface import FLOAT32, INT32, Draw, Texture
+from tenfold.devices.gl.library import load_libraries
+from tenfold.devices.gl.native import NativeGlDevice
+from tests.ops.harness import call as call_op
+from tests.ops.harness import error_of_scale
+from tests.ops.test_samples import SAMPLES
+
+CALLS_PER_KERNEL = 3
+TOLERANCE = 1e-4
+NUMERIC = ("float32", "int32", "bool")
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[NativeGlDevice]:
+    try:
+        load_libraries()
+    except BackendError as missing:
+        pytest.skip(str(missing))
+    made = NativeGlDevice()
+    yield made
+    made.dispose()
+
+
+def run_on(device: NativeGlDevice, result: Array, inputs: Sequence[np.ndarray | None]) -> np.ndarray:
+    """The values of what a definition computes, by one draw a stage over flat textures."""
+    textures: dict[int, Texture] = {}
+    texels = _texels(device, result, inputs, textures)
+    flat = device.read(texels).ravel()[: result.size]
+    for texture in textures.values():
+        device.delete_texture(texture)
+    return flat.reshape(result.shape).astype({"bool": np.bool_}.get(result.dtype, result.dtype))
+
+
+def _texels(
+    device: NativeGlDevice, array: Array, inputs: Sequence[np.ndarray | None], textures: dict[int, Texture]
+) -> Texture:
+    if id(array) in textures:
+        return textures[id(array)]
+    count = max(1, ceil(array.size / 4))
+    width = min(count, 53)
+    texture = device.create_texture(width, ceil(count / width), 1, FLOAT32 if array.dtype == "float32" else INT32)
+    if array.number is not None:
+        values = inputs[array.number]
+        assert values is not None
+        padded = np.zeros(texture.width * texture.height * 4, texture.format.dtype)
+        padded[: array.size] = values.ravel()
+        device.upload(texture, padded.reshape(1, texture.height, texture.width, 4))
+    elif array.size:
+        shader = render(array)
+        sources = tuple(_texels(device, source, inputs, textures) for source in shader.sources)
+        program = device.compile(shader.body, shader.samplers)
+        device.draw(Draw(program, sources, texture, ints=(width, *(source.width for source in sources))))
+        device.delete_program(program)
+    textures[id(array)] = texture
+    return texture
+
+
+def check(got: np.ndarray, want: np.ndarray, what: str) -> None:
+    """Hold what the driver computed against what is right."""
+    if want.dtype.kind == "f":
+        error = error_of_scale(got, want)
+        assert error <= TOLERANCE, f"{what}: error {error}; {got} instead of {want}"
+    else:
+        assert np.array_equal(got, want), f"{what}: {got} instead of {want}"
+
+
+def _is_ordinary(array: np.ndarray | None) -> bool:
+    """Whether drivers agree on functions of the numbers: no denormals, nothing huge, no NaN, no infinities."""
+    if array is None or array.dtype.kind != "f":
+        return True
+    size = np.abs(array)
+    return bool((np.isfinite(array) & ((size == 0) | ((size > 1e-30) & (size < 1e30)))).all())
+
+
+Recorded = tuple[str, tuple[np.ndarray | None, ...], Attributes, list[np.ndarray]]
+
+
+def _recorded_calls() -> list[Recorded]:
+    """Some calls of each kernel that has a definition, from the samples of all ops."""
+    seen: Counter[str] = Counter()
+    recorded: list[Recorded] = []
+
+    def record(call: KernelCall, proceed: Proceed) -> Outputs:
+        outputs = proceed(call)
+        kernel = find_kernel_definition(call.name)
+        made = as_list(outputs)
+        known = [t for t in (*call.inputs, *made) if t is not None]
+        if kernel is None or kernel.definition is None or any(t.dtype not in NUMERIC for t in known):
+            return outputs
+        arrays = tuple(None if t is None else t.numpy() for t in call.inputs)
+        if seen[call.name] < CALLS_PER_KERNEL and all(map(_is_ordinary, arrays)) and sum(t.size for t in made) > 1:
+            seen[call.name] += 1
+            recorded.append((call.name, arrays, call.attributes, [t.numpy() for t in made]))
+        return outputs
+
+    token = INTERCEPTORS.set((record,))
+    try:
+        for sample in SAMPLES:
+            call_op(sample)
+    finally:
+        INTERCEPTORS.reset(token)
+    return recorded
+
+
+def test_kernels_give_what_the_cpu_backend_gives(device: NativeGlDevice) -> None:
+    failures = []
+    calls = _recorded_calls()
+    assert len({name for name, *_ in calls}) > 80
+    for name, arrays, attributes, wanted in calls:
+        kernel = find_kernel_definition(name)
+        assert kernel is not None
+        specs = [None if a is None else (a.shape, str(a.dtype)) for a in arrays]
+        results = define(kernel.definition, specs, dict(attributes), elementwise=kernel.elementwise)
+        for result, want in zip(results, wanted, strict=True):
+            if result.stage is None or not result.size:
+                continue
+            try:
+                check(run_on(device, result, arrays), want, f"{name} {attributes}")
+            except (AssertionError, BackendError, NotImplementedError) as error:
+                failures.append(f"{name}: {str(error)[:400]}")
+    assert not failures, "\n".join(failures)
+
+
+def test_reductions_nest_and_hoist(device: NativeGlDevice) -> None:
+    a = RNG.uniform(-1, 1, (3, 4, 5)).astype(np.float32)
+    x = Array(a.shape, "float32", 0)
+    result = compute(
+        [3], lambda i: sum_over([4], lambda j: reduce("max", [5], lambda k: x[i, j, k] * 2) * cast(j + 1, "float32"))
+    )
+    check(run_on(device, result, [a]), evaluate(result, [a]), "nested")
+    assert render(result).body.count("for (int") == 2
+
+
+def test_integers_are_exact_over_their_whole_range(device: NativeGlDevice) -> None:
+    a = np.array([-(2**31), 2**31 - 1, 0, -1, 7, -7, 16777217], np.int32)
+    b = np.array([3, -3, 0, 2, -2, 2, 1], np.int32)
+    x, y = Array(a.shape, "int32", 0), Array(b.shape, "int32", 1)
+    for name in ("add", "subtract", "multiply", "floor_divide", "remainder", "maximum", "minimum"):
+        result = compute(a.shape, lambda i, name=name: call(name, x[i], y[i]))
+        check(run_on(device, result, [a, b]), evaluate(result, [a, b]), name)
+
+
+def test_nan_and_infinities(device: NativeGlDevice) -> None:
+    a = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1.5, -1.5, 1000], np.float32)
+    x = Array(a.shape, "float32", 0)
+    for name in ("isnan", "isinf", "isfinite", "tanh", "absolute", "sign", "expm1", "arctan", "arcsinh"):
+        result = compute(a.shape, lambda i, name=name: call(name, x[i]))
+        check(run_on(device, result, [a]), evaluate(result, [a]), name)
+    for name in ("maximum", "minimum"):
+        result = compute([8, 8], lambda i, j, name=name: call(name, x[i], x[j]))
+        check(run_on(device, result, [a]), evaluate(result, [a]), name)
+
+
+def test_loads_are_clamped_and_booleans_stored(device: NativeGlDevice) -> None:
+    a = np.array([True, False, True], np.bool_)
+    at = np.array([5, -1, 1, 2], np.int32)
+    x, where = Array(a.shape, "bool", 0), Array(at.shape, "int32", 1)
+    result = compute([4], lambda i: call("logical_not", x[where[i]]))
+    check(run_on(device, result, [a, at]), np.array([False, False, True, False]), "clamped")
+    chosen = compute([4], lambda i: select(i < 2, where[i], constant(9, "int32")))
+    check(run_on(device, chosen, [a, at]), np.array([5, -1, 9, 9], np.int32), "select")
+
+
+def test_what_cannot_be_rendered() -> None:
+    with pytest.raises(ValueError, match="result of a stage"):
+        render(Array((2,), "float32", 0))
