@@ -1,12 +1,11 @@
 """Loop expressions as GLSL ES 3.00: a fragment shader for a stage, over flat textures.
 
-In the flat layout an array lies in row-major order in texels of four consecutive elements, row by row through one layer of
-a texture. A shader computes the four elements of a texel. Where every load is of the element at the output's own position
-the body is written once, for vectors of four; otherwise it is a function of the position, called four times.
+In the flat layout an array lies in row-major order in texels of four consecutive elements, row by row through one layer
+of a texture. A shader computes the four elements of a texel: the body is a function of the position, called four times.
 
 float32 arrays are sampled as floats; int32 and bool ones as integers, bools being 0 and 1. Shapes are constants of the
-program. Texture widths are uniforms, so that a program serves textures of any size: `ints` holds those of the target and of
-each source in order.
+program. Texture widths are uniforms, so that a program serves textures of any size: `ints` holds those of the target
+and of each source in order.
 """
 
 from __future__ import annotations
@@ -124,7 +123,8 @@ _OWN: Final = {
 }""",
     ("expm1", "float32"): """float own(float x) {
     if (abs(x) > 0.5) return exp(x) - 1.0;
-    return x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0))))));
+    float rest = 1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0)));
+    return x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * rest));
 }""",
     ("log1p", "float32"): """float own(float x) {
     float u = 1.0 + x;
