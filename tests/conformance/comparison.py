@@ -54,6 +54,8 @@ def assert_agrees(got: Any, want: Any, tolerance: float, where: str = "the resul
     elif isinstance(want, float):
         error = _error(np.asarray(got, np.float64), np.asarray(want))
         assert error <= tolerance, f"{where} is {got}; wanted {want}"
+    elif isinstance(want, np.ndarray):
+        assert np.array_equal(np.ravel(got), np.ravel(want)), f"{where} is {got!r}; wanted {want!r}"
     else:
         assert got == want, f"{where} is {got!r}; wanted {want!r}"
 
