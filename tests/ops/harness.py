@@ -52,6 +52,8 @@ def _describe(argument: Any) -> str:
         return f"{argument.dtype.name}{list(argument.shape)}".replace(" ", "")
     if isinstance(argument, (list, tuple)):
         return "+".join(_describe(a) for a in argument)
+    if callable(argument):
+        return str(argument.__name__)
     return str(argument)
 
 
