@@ -55,7 +55,7 @@ def wait_until_quiet() -> None:
             return
 
 
-def publish(name: str, lines: Sequence[str], load_before: float) -> None:
+def publish(name: str, lines: Sequence[str], load_before: float, suffix: str = ".txt") -> None:
     """Print figures, and write them to a page of results together with the machine's description."""
     machine = this_machine()
     description = (
@@ -64,7 +64,7 @@ def publish(name: str, lines: Sequence[str], load_before: float) -> None:
     )
     print("\n".join(lines))
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.txt").write_text("\n".join([*lines, "", description, ""]))
+    (RESULTS / f"{name}{suffix}").write_text("\n".join([*lines, "", description, ""]))
 
 
 def _idle_share(seconds: float = 1.0) -> float:
