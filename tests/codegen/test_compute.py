@@ -159,6 +159,8 @@ def test_simplification() -> None:
     assert simplify(call("maximum", i, 0)) is i
     assert simplify(call("minimum", i + 10, 5)).value == 5
     assert bounds(i * 3 - j) == (-3, 21)
+    simple = simplify(call("maximum", i * 3 - j, 2))
+    assert simplify(simple) is simple
 
 
 @given(st.data())

@@ -267,7 +267,9 @@ def simplify(expr: Expr) -> Expr:
     a, b = (simplify(argument) for argument in expr.arguments)
     if a.function == b.function == "constant":
         return constant(_fold(expr.function, int(a.value), int(b.value)), "int32")
-    return _SIMPLIFIERS[expr.function](a, b)
+    simpler = _SIMPLIFIERS[expr.function](a, b)
+    # What is simple already stays the same node, so that renderers see what loads have in common.
+    return expr if simpler.function == expr.function and simpler.arguments == expr.arguments else simpler
 
 
 def _fold(function: str, a: int, b: int) -> int:

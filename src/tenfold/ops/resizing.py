@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from operator import index
+from typing import TypeAlias
 
 from tenfold.codegen.compute import Array, both, compute, in_range, modulo, quotient, simplify, sum_over
 from tenfold.codegen.expr import Expr, call, cast
@@ -23,6 +24,9 @@ from tenfold.ops import operands, windowing
 from tenfold.ops.window_positions import guarded
 
 Thunks = Sequence[Callable[[], Tensor] | None]
+
+Sampler: TypeAlias = Callable[[Callable[[Expr], Expr]], Expr]
+"""From a function that gives the pixels of a line to the one that is wanted."""
 
 # --- where pixels lie --------------------------------------------------------------------------------------
 
@@ -68,14 +72,20 @@ class _Mixing(_Scale):
         place = call("maximum", wanted * self.factor + self.offset, 0)
         return simplify(call("minimum", place, (self.size - 1) * self.divisor))
 
-    def sample(self, wanted: Expr, pixel: Callable[[Expr], Expr]) -> Expr:
-        """A wanted pixel, from the given ones of its line."""
+    def sampler(self, wanted: Expr, dtype: str) -> Sampler:
+        """What makes a wanted pixel of the given ones of its line."""
         place = self._place(wanted)
-        low = pixel(quotient(place, self.divisor))
+        low = quotient(place, self.divisor)
         if self.divisor == 1:
-            return low
-        high = pixel(quotient(place + (self.divisor - 1), self.divisor))
-        return low + (high - low) * (cast(modulo(place, self.divisor), low.dtype) / self.divisor)
+            return lambda pixel: pixel(low)
+        high = quotient(place + (self.divisor - 1), self.divisor)
+        share = cast(modulo(place, self.divisor), dtype) / self.divisor
+
+        def mixture(pixel: Callable[[Expr], Expr]) -> Expr:
+            first = pixel(low)
+            return first + (pixel(high) - first) * share
+
+        return mixture
 
     def returned(self, wanted: Expr, given: Expr, value: Expr) -> Expr:
         """What of the gradient of a wanted pixel comes back to a given one."""
@@ -97,13 +107,15 @@ class _Copying(_Scale):
     def _nearest(self, wanted: Expr) -> Expr:
         return quotient(wanted * self.factor + self.offset, self.divisor)
 
-    def sample(self, wanted: Expr, pixel: Callable[[Expr], Expr]) -> Expr:
-        """A wanted pixel, from the given ones of its line."""
-        return pixel(self._nearest(wanted))
+    def sampler(self, wanted: Expr, dtype: str) -> Sampler:
+        """What makes a wanted pixel of the given ones of its line."""
+        nearest = self._nearest(wanted)
+        return lambda pixel: pixel(nearest)
 
     def returned(self, wanted: Expr, given: Expr, value: Expr) -> Expr:
         """What of the gradient of a wanted pixel comes back to a given one."""
-        return guarded(call("equal", self._nearest(wanted), given), value, 0)
+        nearest = self._nearest(wanted)
+        return value if nearest is given else guarded(call("equal", nearest, given), value, 0)
 
 
 def _fraction(size: int, wanted: int, align_corners: bool, half_pixel_centers: bool) -> tuple[int, int, int]:
@@ -155,14 +167,11 @@ def _resize_definition(kind: type[_Mixing] | type[_Copying]) -> Callable[..., Ar
     def definition(images: Array, *, size: Sequence[int], **modes: bool) -> Array:
         batch, *lengths, channels = images.shape
         rows, columns = _scales(kind, lengths, size, modes)
-        mixing = kind is _Mixing
+        dtype = "float32" if kind is _Mixing and not is_floating(images.dtype) else images.dtype
 
         def element(number: Expr, i: Expr, j: Expr, channel: Expr) -> Expr:
-            def pixel(row: Expr, column: Expr) -> Expr:
-                value = images[number, row, column, channel]
-                return value if is_floating(value.dtype) or not mixing else cast(value, "float32")
-
-            return rows.sample(i, lambda row: columns.sample(j, lambda column: pixel(row, column)))
+            row_of, column_of = rows.sampler(i, dtype), columns.sampler(j, dtype)
+            return row_of(lambda row: column_of(lambda column: cast(images[number, row, column, channel], dtype)))
 
         return compute((batch, *size, channels), element)
 

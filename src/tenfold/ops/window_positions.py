@@ -43,9 +43,9 @@ def pixels_seen(axes: Sequence[Axis], windows: Sequence[Expr], dtype: str) -> Ex
     """How many taps of a window lie inside the image; taps stand side by side."""
     count = constant(1, "int32")
     for axis, window in zip(axes, windows, strict=True):
-        first = simplify(window * axis.stride - axis.before)
-        end = call("minimum", first + axis.window, axis.size)
-        count = simplify(count * call("maximum", end - call("maximum", first, 0), 0))
+        before = call("maximum", axis.before - window * axis.stride, 0)
+        after = call("maximum", window * axis.stride + (axis.window - axis.before - axis.size), 0)
+        count = simplify(count * call("maximum", axis.window - before - after, 0))
     return constant(count.value, dtype) if count.function == "constant" else cast(count, dtype)
 
 
