@@ -45,7 +45,7 @@ CONVOLUTIONS: list[tuple[tuple[int, ...], tuple[int, ...], Any, Any, str, Any, s
 ]
 
 
-@pytest.mark.parametrize("of", [floats, ints])
+@pytest.mark.parametrize("of", [floats, ints], ids=lambda of: of.__name__)
 @pytest.mark.parametrize("geometry", CONVOLUTIONS, ids=str)
 @pytest.mark.parametrize(
     ("forward", "back_input", "back_filter"),
@@ -93,7 +93,7 @@ POOLINGS: list[tuple[tuple[int, ...], Any, Any, Any, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize("of", [floats, ints, odd])
+@pytest.mark.parametrize("of", [floats, ints, odd], ids=lambda of: of.__name__)
 @pytest.mark.parametrize("geometry", POOLINGS, ids=str)
 def test_pooling(geometry: Any, of: Any) -> None:
     shape, size, strides, pad, rounding = geometry
@@ -110,7 +110,7 @@ def test_pooling(geometry: Any, of: Any) -> None:
             check("MaxPoolWithArgmax", [x], indexed)
 
 
-@pytest.mark.parametrize("of", [floats, ints, odd])
+@pytest.mark.parametrize("of", [floats, ints, odd], ids=lambda of: of.__name__)
 @pytest.mark.parametrize(
     ("shape", "size", "strides", "pad", "rounding"),
     [
@@ -141,7 +141,7 @@ DILATIONS: list[tuple[tuple[int, ...], tuple[int, int], Any, Any, Any]] = [
 @pytest.mark.parametrize(
     ("geometry", "of"),
     [*((g, of) for g in DILATIONS for of in (floats, odd)), *((g, ints) for g in DILATIONS[:2])],
-    ids=str,
+    ids=lambda given: given.__name__ if callable(given) else str(given),
 )
 def test_dilation(geometry: Any, of: Any) -> None:
     shape, taps, strides, pad, dilations = geometry
