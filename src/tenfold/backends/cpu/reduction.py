@@ -8,6 +8,7 @@ pairwise summation.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod as product
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def reduce(ufunc: np.ufunc, x: np.ndarray, axis: Axes, keep_dims: bool, nothing:
         while axes and axes[-1] == first - 1:
             first = axes.pop()
         outer, run, inner = out.shape[:first], out.shape[first : last + 1], out.shape[last + 1 :]
-        block = out.reshape(_size(outer), _size(run), _size(inner))
+        block = out.reshape(product(outer), product(run), product(inner))
         out = _reduce_middle(ufunc, block, nothing).reshape(*outer, *(1 for _ in run), *inner)
     if keep_dims:
         return out
@@ -60,10 +61,6 @@ def reduce(ufunc: np.ufunc, x: np.ndarray, axis: Axes, keep_dims: bool, nothing:
 def _numbered(axis: Axes, rank: int) -> list[int]:
     """Axes as rising numbers from 0."""
     return sorted(a % rank for a in ([axis] if isinstance(axis, int) else axis))
-
-
-def _size(lengths: Sequence[int]) -> int:
-    return int(np.prod(lengths, dtype=np.int64))
 
 
 def _reduce_middle(ufunc: np.ufunc, block: np.ndarray, nothing: complex) -> np.ndarray:
@@ -123,7 +120,7 @@ def mean(x: np.ndarray, *, axis: Axes, keep_dims: bool = False) -> np.ndarray:
     whole = x.dtype.kind in "bi"
     total = reduce(np.add, x.astype(np.float64) if whole else x, axis, keep_dims, 0)
     axes = _numbered(axis, x.ndim)
-    count = _size([length for a, length in enumerate(x.shape) if a in axes])
+    count = product([length for a, length in enumerate(x.shape) if a in axes])
     if not count:
         total.fill(np.nan)
     else:
@@ -146,7 +143,7 @@ def min_(x: np.ndarray, *, axis: Axes, keep_dims: bool = False) -> np.ndarray:
 @cpu_kernel("ArgMax")
 def arg_max(x: np.ndarray, *, axis: int) -> np.ndarray:
     """The first position of the greatest element that is not NaN."""
-    if _size(x.shape[axis % x.ndim + 1 :]) < _WIDE:
+    if product(x.shape[axis % x.ndim + 1 :]) < _WIDE:
         found = _unless_nan(x, x.argmax(axis), axis)
         if found is not None:
             return found
@@ -157,7 +154,7 @@ def arg_max(x: np.ndarray, *, axis: int) -> np.ndarray:
 @cpu_kernel("ArgMin")
 def arg_min(x: np.ndarray, *, axis: int) -> np.ndarray:
     """The first position of the least element that is not NaN."""
-    if _size(x.shape[axis % x.ndim + 1 :]) < _WIDE:
+    if product(x.shape[axis % x.ndim + 1 :]) < _WIDE:
         found = _unless_nan(x, x.argmin(axis), axis)
         if found is not None:
             return found
