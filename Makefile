@@ -31,7 +31,7 @@ bench:
 	@$(PROVISION) venv dev
 	@$(PROVISION) models
 	@$(PROVISION) peers
-	@missed=; for benchmark in models add loading import_time; do \
+	@missed=; for benchmark in models ops add loading import_time; do \
 	    echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || missed="$$missed $$benchmark"; \
 	done; test -z "$$missed" || { echo "not as it must be:$$missed" >&2; exit 1; }
 

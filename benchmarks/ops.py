@@ -148,9 +148,9 @@ def reductions() -> Iterator[Comparison]:
 
 
 def gathering() -> Iterator[Comparison]:
-    table, places = floats(50_000, 64), _rng.integers(0, 50_000, 20_000).astype(np.int32)
+    table, places = floats(50_000, 64), _rng.integers(0, 50_000, 50_000).astype(np.int32)
     t, p = tf.tensor(table), tf.tensor(places)
-    yield Comparison("gather 20000 of 50000x64", lambda: tf.gather(t, p), lambda: table.take(places, 0))
+    yield Comparison("gather 50000 of 50000x64", lambda: tf.gather(t, p), lambda: table.take(places, 0))
     rows = floats(1024, 1024)
     r = tf.tensor(rows)
 
@@ -163,8 +163,8 @@ def gathering() -> Iterator[Comparison]:
     yield Comparison("pad 1024x1024", lambda: tf.pad(r, [[8, 8], [8, 8]]), lambda: np.pad(rows, 8))
     yield Comparison(
         "strided_slice 1024x1024",
-        lambda: tf.strided_slice(r, [0, 1], [1024, 1024], [2, 3]),
-        lambda: rows[::2, 1::3].copy(),
+        lambda: tf.strided_slice(r, [0, 1], [1024, 1024], [1, 2]),
+        lambda: rows[:, 1::2].copy(),
     )
     yield Comparison("tile 1024x1024", lambda: tf.tile(r, [2, 2]), lambda: np.tile(rows, (2, 2)))
 
@@ -175,12 +175,7 @@ def spectra() -> Iterator[Comparison]:
     yield Comparison("fft 256x4096", lambda: tf.spectral.fft(s), lambda: np.fft.fft(signal).astype(np.complex64))
     real = floats(256, 4096)
     r = tf.tensor(real)
-    yield Comparison(
-        "rfft 256x4096",
-        lambda: tf.spectral.rfft(r),
-        lambda: np.fft.rfft(real).astype(np.complex64),
-        "As in TensorFlow.js there is one kernel for complex numbers, so that a backend needs no other.",
-    )
+    yield Comparison("rfft 256x4096", lambda: tf.spectral.rfft(r), lambda: np.fft.rfft(real).astype(np.complex64))
 
 
 def elementwise() -> Iterator[Comparison]:
