@@ -109,7 +109,9 @@ def package_init(ops: Iterable[OpEntry]) -> str:
             namespaces.add(entry.namespace)
         else:
             by_module.setdefault(entry.function.__module__, set()).add(entry.name)
-    everything = {name for names in by_module.values() for name in names} | namespaces | {"__version__"} | set(PUBLIC_ROOMS)
+    everything = (
+        {name for names in by_module.values() for name in names} | namespaces | {"__version__"} | set(PUBLIC_ROOMS)
+    )
     lines = [
         '"""Tenfold: TensorFlow.js\'s platform, in Python.',
         "",
@@ -119,7 +121,7 @@ def package_init(ops: Iterable[OpEntry]) -> str:
         NOTE,
         '"""',
         "",
-        "from importlib import import_module",
+        "from importlib import import_module as _import_module",
         "from typing import TYPE_CHECKING, Any",
         "",
         "import tenfold.backends.cpu  # noqa: F401",
@@ -139,7 +141,7 @@ def package_init(ops: Iterable[OpEntry]) -> str:
         "",
         "def __getattr__(name: str) -> Any:",
         f"    if name in {tuple(LAZY_NAMESPACES)!r}:",
-        '        return import_module(f"tenfold.api.{name}")',
+        '        return _import_module(f"tenfold.api.{name}")',
         "    raise AttributeError(f\"module 'tenfold' has no attribute {name!r}\")",
         "",
     ]

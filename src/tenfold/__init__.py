@@ -6,7 +6,7 @@ One tensor, autodiff and model API over interchangeable backends; see the README
 Written by `python -m tools.generate`; do not edit.
 """
 
-from importlib import import_module
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 import tenfold.backends.cpu  # noqa: F401
@@ -716,5 +716,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("serialization", "io"):
-        return import_module(f"tenfold.api.{name}")
+        return _import_module(f"tenfold.api.{name}")
     raise AttributeError(f"module 'tenfold' has no attribute {name!r}")

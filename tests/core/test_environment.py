@@ -66,6 +66,7 @@ def test_env_04_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_env_05_parsing() -> None:
     assert parse_flags("") == {}
     assert parse_flags(" A:true , B:x:y ,") == {"A": True, "B": "x:y"}
+    assert parse_flags("A:off,B:Yes") == {"A": False, "B": True}
     with pytest.raises(ValueError, match="NAME:value"):
         parse_flags("JUST_A_NAME")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import pickle
 from typing import Any
 
@@ -274,6 +275,19 @@ def test_hash_is_identity_and_equality_is_elementwise() -> None:
 def test_pickling_is_refused_with_a_reason() -> None:
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(tf.scalar(1))
+
+
+def test_copies_share_what_cannot_change() -> None:
+    x = tf.tensor([1, 2])
+    for copied in (copy.copy(x), copy.deepcopy([x])[0]):
+        assert copied is not x
+        assert copied.storage is x.storage
+
+
+def test_ranges_are_lists_of_numbers() -> None:
+    assert tf.tensor(range(3)).array_sync() == [0, 1, 2]
+    assert tf.add(range(2), 1).array_sync() == [1, 2]
+    assert tf.tensor([range(2), range(2)], dtype="int32").array_sync() == [[0, 1], [0, 1]]
 
 
 def test_numpy_interchange() -> None:

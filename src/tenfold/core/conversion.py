@@ -83,7 +83,7 @@ def infer_dtype(value: Any) -> DType:
     if isinstance(value, (bytearray, memoryview)):
         return _dtype_of_kind(np.asarray(value).dtype)
     first = value
-    while isinstance(first, (list, tuple)) and len(first):
+    while isinstance(first, (list, tuple, range)) and len(first):
         first = first[0]
     if isinstance(first, (list, tuple)):
         return "float32"

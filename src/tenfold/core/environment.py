@@ -221,8 +221,11 @@ class Environment:
             self._overrides = {}
 
 
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
 def parse_flags(text: str) -> dict[str, FlagValue]:
-    """Parse `NAME:value,NAME:value`: `true` and `false`, numbers, and anything else as text.
+    """Parse `NAME:value,NAME:value`: `true` and `false` (or yes, no, on, off), numbers, and anything else as text.
 
     Raises:
         ValueError: if an entry has no colon.
@@ -241,8 +244,8 @@ def parse_flags(text: str) -> dict[str, FlagValue]:
 
 
 def _parse_value(text: str) -> FlagValue:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
+    if text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
     for kind in (int, float):
         try:
             return kind(text)

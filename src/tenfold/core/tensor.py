@@ -310,6 +310,12 @@ class Tensor(TensorMethods):
 
     __hash__ = object.__hash__
 
+    def __copy__(self) -> Tensor:
+        return self.clone()
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self.clone()
+
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("Tensors cannot be pickled: they live on a backend. Send `t.numpy()` and make a tensor again.")
 
