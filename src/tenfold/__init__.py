@@ -352,6 +352,10 @@ from tenfold.ops.searching import (
     unique,
     upper_bound,
 )
+from tenfold.ops.signal import (
+    cosine_window,
+    enclosing_power_of_two,
+)
 from tenfold.ops.slicing import (
     slice1d,
     slice2d,
@@ -496,6 +500,7 @@ __all__ = [
     "copy_registered_kernels",
     "cos",
     "cosh",
+    "cosine_window",
     "cumprod",
     "cumsum",
     "custom_grad",
@@ -517,6 +522,7 @@ __all__ = [
     "elu",
     "enable_debug_mode",
     "enable_prod_mode",
+    "enclosing_power_of_two",
     "engine",
     "ensure_shape",
     "env",

@@ -76,6 +76,8 @@ SAMPLES = [
         for name, mean in (("hamming", 0.54), ("hann", 0.5))
         for length in (2, 3, 6, 7, 20)
     ),
+    Sample("cosine_window", (6, 0.7, 0.2), lambda n, a, b: a - b * np.cos(2 * np.pi * np.arange(n) / n)),
+    Sample("cosine_window", (5, 1.0, 1.0), lambda n, a, b: a - b * np.cos(2 * np.pi * np.arange(n) / (n - 1))),
     *(
         Sample(f"signal.{name}_window", (length,), lambda length: np.ones(length))
         for name in ("hamming", "hann")

@@ -48,6 +48,8 @@ def test_rfft_needs_real_numbers() -> None:
         (tf.signal.stft, ([1.0, 2.0], 1, 0), ValueError, "argument 'frame_step'"),
         (tf.signal.stft, ([1.0, 2.0], 1, 1, 0), ValueError, "argument 'fft_length'"),
         (tf.signal.hann_window, (-1,), ValueError, "hann_window: argument 'window_length' must be a whole number"),
+        (tf.cosine_window, (-1, 1, 1), ValueError, "cosine_window: argument 'window_length'"),
+        (tf.enclosing_power_of_two, (0,), ValueError, "enclosing_power_of_two: argument 'value'"),
         (tf.signal.hamming_window, (2.5,), ValueError, "hamming_window: argument 'window_length' must be a whole"),
     ],
 )
@@ -123,3 +125,7 @@ def test_irfft_to_any_length(length: int) -> None:
     half = np.array([1, 2 - 1j, 3j, 0.5], np.complex64)
     rows = tf.run_kernel("IRFFT", [tf.tensor(half)], {"fft_length": (length,)}).numpy()
     np.testing.assert_allclose(rows, np.fft.irfft(half, length), atol=1e-6)
+
+
+def test_enclosing_powers_of_two() -> None:
+    assert [tf.enclosing_power_of_two(n) for n in (1, 2, 3, 8, 9, 1000)] == [1, 2, 4, 8, 16, 1024]

@@ -66,7 +66,55 @@ def frame(
     return frames.reshape((*tensor.shape[:-1], len(starts), length))
 
 
-# --- hamming_window, hann_window ---------------------------------------------------------------------------
+# --- windows -----------------------------------------------------------------------------------------------
+
+
+@op()
+def enclosing_power_of_two(value: int) -> int:
+    """The smallest power of two that is not below a number.
+
+    Args:
+        value: a whole number from 1 on.
+
+    Returns:
+        The power, an int.
+
+    Raises:
+        ValueError: if `value` is no whole number from 1 on.
+
+    Source: TensorFlow.js's `enclosingPowerOfTwo`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.enclosing_power_of_two(9)
+        16
+    """
+    return 1 << (operands.whole_number(value, "enclosing_power_of_two", "value", 1, None) - 1).bit_length()
+
+
+@op()
+def cosine_window(window_length: int, a: float, b: float) -> Tensor:
+    """The window of raised cosines, `a - b * cos(2 pi n / period)`.
+
+    Args:
+        window_length: samples of the window. The period is as long if that is even, and one less if it is odd.
+        a: the mean.
+        b: the swing.
+
+    Returns:
+        float32 tensor `[window_length]`; `a + b` for one sample.
+
+    Raises:
+        ValueError: if `window_length` is no whole number from 0 on.
+
+    Source: TensorFlow.js's `cosineWindow`.
+
+    Example:
+        >>> import tenfold as tf
+        >>> tf.cosine_window(4, 1, 1).array_sync()
+        [0.0, 1.0, 2.0, 1.0]
+    """
+    return _cosine_window(window_length, "cosine_window", a, b)
 
 
 def _cosine_window(length: int, op: str, mean: float, swing: float) -> Tensor:
