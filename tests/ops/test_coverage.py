@@ -33,7 +33,7 @@ RANDOM = {
 }
 """Their results are held to statistics, in the tests of their families."""
 
-NO_VALUES = {"print", "from_dlpack", "browser.draw", "browser.to_pixels"}
+NO_VALUES = {"print", "from_dlpack", "browser.draw", "browser.to_pixels", "enclosing_power_of_two"}
 """What they take or give is no tensor; they are tested for themselves."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tenfold as tf
+from tenfold.core.kernel import TensorSpec, find_kernel_definition
 
 X = np.zeros((2, 3), np.float32)
 I32 = "int32"
@@ -42,6 +43,31 @@ CASES: list[tuple[str, tuple[Any, ...], type[Exception], str]] = [
     ("random_uniform", ([2.5],), ValueError, r"random_uniform: .*2\.5"),
     ("random_uniform_int", ([2], 3, 3), ValueError, r"random_uniform_int: argument 'maxval'"),
     ("random_gamma", ([2], 0), ValueError, r"random_gamma: .*'alpha'"),
+    ("tensor", (np.zeros(2, "datetime64[s]"),), TypeError, r"tensor: cannot make a tensor of .*datetime64"),
+    ("tensor", ([[1, 2], [3]],), ValueError, r"tensor: the nested lists are not of one shape"),
+    ("tensor", ([["a", "b"], ["c"]],), ValueError, r"tensor: the nested lists of text are not of one shape"),
+    ("tensor", (["a"], [1], "float32"), ValueError, r"tensor: text cannot be stored as float32"),
+    ("tensor", ([1], [1], "string"), ValueError, r"tensor: a string tensor holds text or UTF-8 bytes, got int"),
+    ("tensor", (b"a",), TypeError, r"tensor: a byte string needs dtype='string'"),
+    ("zeros", (3,), TypeError, r"zeros: the shape must be a list of lengths, got 3; write \[3\]"),
+    ("ones", (None,), TypeError, r"ones: the shape must be a list of lengths, got None"),
+    ("random_uniform", ([2], 0, 1, "complex64"), ValueError, r"random_uniform: argument 'dtype'"),
+    ("rand", ([2], lambda: 0.5, "complex64"), ValueError, r"rand: argument 'dtype'"),
+    ("pad", (X, 1), TypeError, r"pad: argument 'paddings' must be a list of pairs"),
+    ("slice", (X, [-1, 0]), ValueError, r"slice: argument 'begin' must hold non-negative positions"),
+    ("scatter_nd", (tf.tensor(0, [], I32), 1.0, [2]), ValueError, r"scatter_nd: 'indices' .* rank 1 at least"),
+    ("scatter_nd", (tf.tensor([[0, 0]], None, I32), [1.0], [2]), ValueError, r"scatter_nd: 2 coordinates"),
+    (
+        "sparse_to_dense",
+        (tf.tensor([0], None, I32), [1.0], [2], [0.0]),
+        ValueError,
+        r"sparse_to_dense: 'default_value'",
+    ),
+    ("space_to_batch_nd", (X[None, ..., None], [1, 1], [[0, 0]]), ValueError, r"'paddings' must hold a pair for each"),
+    ("space_to_batch_nd", (X[None, ..., None], [0], [[0, 0]]), ValueError, r"'block_shape' must hold positive"),
+    ("batch_to_space_nd", (X[None, ..., None], [1], [[-1, 0]]), ValueError, r"'block_shape' must hold positive"),
+    ("depth_to_space", (np.zeros((1, 1, 1, 4), np.float32), 1), ValueError, r"depth_to_space: argument 'block_size'"),
+    ("reshape", (X, [5]), ValueError, r"reshape: size\(6\) of \[2, 3\]"),
     ("reshape", (X, [4, -1]), ValueError, r"reshape: 6 elements"),
     ("reshape", (X, [-1, -1]), ValueError, r"reshape: .*-1 once"),
     ("reshape", (X, [2.5]), TypeError, r"reshape: argument 'shape'"),
@@ -143,30 +169,24 @@ def test_refuses(name: str, args: tuple[Any, ...], error: type[Exception], messa
         function(*args)
 
 
+def _spec(*shape: int) -> TensorSpec:
+    return TensorSpec(shape, "float32")
+
+
 @pytest.mark.parametrize(
-    ("name", "rest"),
+    ("kernel", "specs", "attributes", "message"),
     [
-        ("clone", ()),
-        ("reshape", ([1],)),
-        ("cast", ("int32",)),
-        ("expand_dims", ()),
-        ("squeeze", ()),
-        ("broadcast_to", ([1],)),
-        ("pad", ([[0, 0]],)),
-        ("mirror_pad", ([[0, 0]], "reflect")),
-        ("slice", ([0],)),
-        ("strided_slice", ([0], [1])),
-        ("unstack", ()),
-        ("split", (1,)),
-        ("tile", ([1],)),
-        ("reverse", ()),
-        ("gather", ([0],)),
-        ("unique", ()),
-        ("zeros_like", ()),
-        ("ones_like", ()),
-        ("diag", ()),
+        ("Unpack", [_spec(2, 3)], {"axis": 0, "num": 3}, r"unstack: axis 0 of the shape \[2, 3\]"),
+        ("Transpose", [_spec(2, 3)], {"perm": (0, 0)}, "perm must name each axis"),
+        ("SearchSorted", [_spec(2, 3), _spec(1, 3)], {"side": "left"}, "search_sorted: .* equally many rows"),
+        ("DepthToSpace", [_spec(1, 2, 2, 4)], {"block_size": 0}, "depth_to_space: argument 'block_size'"),
     ],
 )
-def test_refuses_what_is_no_tensor(name: str, rest: tuple[Any, ...]) -> None:
-    with pytest.raises(TypeError, match=rf"{name}: argument 'x' .*dict"):
-        getattr(tf, name)({}, *rest)
+def test_kernels_of_models_refuse(
+    kernel: str, specs: list[TensorSpec], attributes: dict[str, Any], message: str
+) -> None:
+    """What public functions cannot get wrong, a model's node can."""
+    definition = find_kernel_definition(kernel)
+    assert definition is not None
+    with pytest.raises(ValueError, match=message):
+        definition.infer(specs, attributes)
