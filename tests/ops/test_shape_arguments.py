@@ -68,6 +68,7 @@ CASES: list[tuple[str, tuple[Any, ...], type[Exception], str]] = [
     ("batch_to_space_nd", (X[None, ..., None], [1], [[-1, 0]]), ValueError, r"'block_shape' must hold positive"),
     ("depth_to_space", (np.zeros((1, 1, 1, 4), np.float32), 1), ValueError, r"depth_to_space: argument 'block_size'"),
     ("reshape", (X, [5]), ValueError, r"reshape: size\(6\) of \[2, 3\]"),
+    ("clone", ({},), TypeError, r"clone: argument 'x' .*dict"),
     ("reshape", (X, [4, -1]), ValueError, r"reshape: 6 elements"),
     ("reshape", (X, [-1, -1]), ValueError, r"reshape: .*-1 once"),
     ("reshape", (X, [2.5]), TypeError, r"reshape: argument 'shape'"),
@@ -167,6 +168,11 @@ def test_refuses(name: str, args: tuple[Any, ...], error: type[Exception], messa
     function: Callable[..., Any] = getattr(tf, name)
     with pytest.raises(error, match=message):
         function(*args)
+
+
+def test_meshgrid_refuses_other_orders() -> None:
+    with pytest.raises(ValueError, match="meshgrid: argument 'indexing' must be 'xy' or 'ij', got 'yx'"):
+        tf.meshgrid([1], [2], indexing="yx")
 
 
 def _spec(*shape: int) -> TensorSpec:
