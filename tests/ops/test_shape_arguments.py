@@ -123,6 +123,7 @@ CASES: list[tuple[str, tuple[Any, ...], type[Exception], str]] = [
     ("concat4d", ([X], 0), ValueError, r"concat4d: expects tensors of rank 4"),
     ("stack", ([X, X[0]],), ValueError, r"stack: .*'tensors\[1\]'"),
     ("stack", ([tf.tensor([1]), tf.tensor([1], dtype=I32)],), ValueError, r"stack: all tensors"),
+    ("stack", ([],), ValueError, r"stack: must pass at least one tensor"),
     ("stack", ([X], 4), ValueError, r"stack: argument 'axis'"),
     ("unstack", (1,), ValueError, r"unstack: argument 'axis'"),
     ("split", (X, 2, 1), ValueError, r"split: 2 equal parts .*length 3"),
@@ -143,6 +144,7 @@ CASES: list[tuple[str, tuple[Any, ...], type[Exception], str]] = [
     ("gather", (X, [[0]], 1, 1), ValueError, r"gather: the first 1 lengths"),
     ("gather", (X, [0], 0, 1), ValueError, r"gather: argument 'batch_dims'"),
     ("gather_nd", (X, [[2, 0]]), ValueError, r"gather_nd: the position \[2, 0\] in 'indices'"),
+    ("gather_nd", (1.0, [[0]]), ValueError, r"gather_nd: 'x' and 'indices' must have rank 1 at least"),
     ("gather_nd", (X, [[0, 0, 0]]), ValueError, r"gather_nd: the last axis of 'indices'"),
     ("scatter_nd", ([[2]], [1], [2]), ValueError, r"scatter_nd: the position \[2\] in 'indices'"),
     ("scatter_nd", ([[0]], [1, 2], [2]), ValueError, r"scatter_nd: 'updates' must have the shape \[1\]"),
@@ -185,6 +187,12 @@ def _spec(*shape: int) -> TensorSpec:
         ("Unpack", [_spec(2, 3)], {"axis": 0, "num": 3}, r"unstack: axis 0 of the shape \[2, 3\]"),
         ("Transpose", [_spec(2, 3)], {"perm": (0, 0)}, "perm must name each axis"),
         ("SearchSorted", [_spec(2, 3), _spec(1, 3)], {"side": "left"}, "search_sorted: .* equally many rows"),
+        (
+            "Conv2DBackpropInput",
+            [_spec(1, 2, 2, 1), _spec(3, 3, 1, 1)],
+            {"strides": (1, 1), "pad": "valid", "input_shape": (1, 9, 9, 1), "data_format": "NHWC"},
+            "windows over the output shape make",
+        ),
         ("DepthToSpace", [_spec(1, 2, 2, 4)], {"block_size": 0}, "depth_to_space: argument 'block_size'"),
     ],
 )
