@@ -9,6 +9,7 @@ tfjs/engine.mjs is the other one.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import traceback
@@ -34,13 +35,23 @@ class About:
     threads: int
 
 
+ONE_THREAD = "1"
+"""Every engine computes with one thread unless the environment says otherwise: TensorFlow.js has no more in Node, and
+two threads of BLAS wait for each other whenever anything else runs on a machine of two cores."""
+
+
 class EngineProcess:
     """A running engine; a context manager that ends it."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={"OPENBLAS_NUM_THREADS": ONE_THREAD, **os.environ},
         )
 
     def __enter__(self) -> EngineProcess:
