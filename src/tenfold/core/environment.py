@@ -280,10 +280,11 @@ def enable_prod_mode() -> None:
 
     Example:
         >>> import tenfold as tf
+        >>> tf.env().reset()
         >>> tf.enable_prod_mode()
         >>> tf.env().get_bool("PROD")
         True
-        >>> tf.env().set("PROD", False)
+        >>> tf.env().reset()
     """
     _warn_if_late("enable_prod_mode")
     ENV.set("PROD", True)
