@@ -222,6 +222,8 @@ def test_tns_19_convert_to_tensor() -> None:
         with pytest.raises(TypeError, match="test: argument 'p'"):
             convert_to_tensor(bad, "p", "test")
     assert convert_to_tensor([1, 2], "p", "test", "int32").dtype == "int32"
+    with pytest.raises(TypeError, match="must not be None"):
+        convert_to_tensor("text", "p", "test", None)  # type: ignore[arg-type]
 
 
 def test_tns_20_tensors_in_containers() -> None:

@@ -23,24 +23,26 @@ _KIND_TO_DTYPE = {
 }
 
 
-def convert_to_tensor(value: Any, argument: str, op: str, dtype: str | None = "numeric") -> Tensor:
+def convert_to_tensor(value: Any, argument: str, op: str, dtype: str = "numeric") -> Tensor:
     """The tensor that an argument of an op stands for; a tensor passes through as the same object.
 
     Args:
         value: what the op was given.
         argument: the argument's name, for messages.
         op: the op's name, for messages.
-        dtype: `"numeric"` for anything but strings, `"string_or_numeric"` or None for anything, else the
-            dtype that a tensor must have and that other values are read as.
+        dtype: `"numeric"` for anything but strings, `"string_or_numeric"` for anything, else the dtype that a tensor
+            must have and that other values are read as.
 
     Raises:
-        TypeError: if `value` cannot become a tensor, or a tensor has another dtype than the one wanted.
+        TypeError: if `value` cannot become a tensor, a tensor has another dtype than the one wanted, or none is given.
     """
+    if dtype is None:
+        raise TypeError(f"{op}: the dtype wanted of argument '{argument}' must not be None; say 'string_or_numeric'.")
     if isinstance(value, Tensor):
         if dtype == "numeric":
             if value.dtype == "string":
                 raise _wrong_dtype(argument, op, "a numeric tensor", "string")
-        elif dtype is not None and dtype != "string_or_numeric" and dtype != value.dtype:
+        elif dtype not in ("string_or_numeric", value.dtype):
             raise _wrong_dtype(argument, op, f"a {dtype} tensor", value.dtype)
         return value
     if value is None or isinstance(value, (Mapping, set, frozenset)) or callable(value):
@@ -52,7 +54,7 @@ def convert_to_tensor(value: Any, argument: str, op: str, dtype: str | None = "n
         inferred = infer_dtype(value)
     except TypeError as error:
         raise TypeError(f"{op}: argument '{argument}': {error}") from None
-    wanted = inferred if dtype in (None, "numeric", "string_or_numeric") else dtype
+    wanted = inferred if dtype in ("numeric", "string_or_numeric") else dtype
     if dtype == "numeric" and inferred == "string":
         raise _wrong_dtype(argument, op, "a numeric tensor", "string")
     if dtype == "string" and inferred != "string":
@@ -60,7 +62,7 @@ def convert_to_tensor(value: Any, argument: str, op: str, dtype: str | None = "n
     return make_tensor(value, None, wanted, f"{op}: argument '{argument}'")
 
 
-def convert_to_tensor_array(values: Any, argument: str, op: str, dtype: str | None = "numeric") -> list[Tensor]:
+def convert_to_tensor_array(values: Any, argument: str, op: str, dtype: str = "numeric") -> list[Tensor]:
     """The tensors that a list argument of an op stands for.
 
     Raises:

@@ -103,7 +103,7 @@ def variable(
     from tenfold.core.conversion import convert_to_tensor
 
     global _next_number
-    value = convert_to_tensor(initial_value, "initial_value", "variable", None)
+    value = convert_to_tensor(initial_value, "initial_value", "variable", "string_or_numeric")
     if dtype is not None and dtype != value.dtype:
         value = value.cast(dtype)
     if name is None:

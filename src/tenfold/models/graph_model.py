@@ -380,7 +380,7 @@ class GraphModel:
         made = []
         for name, value in given.items():
             expected = known.get(name)
-            dtype = expected.dtype if expected is not None else None
+            dtype = expected.dtype if expected is not None and expected.dtype else "string_or_numeric"
             tensor = convert_to_tensor(value, name, "GraphModel", dtype)
             if tensor is not value:
                 made.append(tensor)
