@@ -14,7 +14,12 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+from tenfold.core.dtypes import double_precision
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+# Gradients are held against finite differences in float64, which users are not offered.
+double_precision.allowed = True
 
 IN_CI = os.environ.get("CI") == "true"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tenfold as tf
-from tenfold.core.dtypes import bytes_per_element, check_dtype
+from tenfold.core.dtypes import bytes_per_element, check_dtype, double_precision
 
 
 def test_tst_03_upcast_type() -> None:
@@ -28,3 +28,14 @@ def test_sizes_and_names() -> None:
         bytes_per_element("string")
     with pytest.raises(ValueError, match=r"here: unknown dtype 'float16'; use one of float32, int32"):
         check_dtype("float16", "here")
+
+
+def test_users_are_not_offered_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(double_precision, "allowed", False)
+    for use in (
+        lambda: tf.zeros([1], "float64"),
+        lambda: tf.scalar(1).cast("float64"),
+        lambda: tf.buffer([1], "float64"),
+    ):
+        with pytest.raises(ValueError, match="unknown dtype 'float64'"):
+            use()
