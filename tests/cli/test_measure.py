@@ -9,7 +9,8 @@ import pytest
 
 import tenfold as tf
 from tenfold.cli.inputs import Feed
-from tenfold.cli.measure import difference, load_average, measure, peak_bytes
+from tenfold.cli.measure import difference, measure
+from tenfold.devices.host import load_average, peak_bytes
 
 
 def test_measuring(doubler: Path) -> None:

@@ -31,12 +31,12 @@ from tenfold.cli.inputs import (
     parse_shapes,
     read_inputs,
 )
-from tenfold.cli.measure import Measurement, difference, load_average, measure
+from tenfold.cli.measure import Measurement, difference, measure
 from tenfold.cli.models import Model, fetch, load, use_backend
 from tenfold.cli.outputs import write_arrays
 from tenfold.cli.terminal import duration, heading, results, shape_text, size, table, working
 from tenfold.core.backends import BackendEntry
-from tenfold.devices.host import cores, now
+from tenfold.devices.host import cores, load_average, now
 from tenfold.models.graph_model import GraphModel
 
 ALL = "all"

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
 import statistics
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 import tenfold as tf
 from tenfold.cli.inputs import Feed
-from tenfold.devices.host import now
+from tenfold.devices.host import now, peak_bytes
 from tenfold.models.graph_model import GraphModel
 
 SMALLEST_SCALE = 1e-3
 """Outputs that are smaller than this are compared absolutely."""
-
-_STATUS = Path("/proc/self/status")
-_PEAK = re.compile(r"^VmHWM:\s*(\d+) kB", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +90,6 @@ def infer(model: GraphModel, feeds: Iterable[Feed]) -> tuple[float, list[np.ndar
         outputs = model.execute(values)
         arrays = [tensor.numpy() for tensor in (outputs if isinstance(outputs, list) else [outputs])]
         return now() - started, arrays
-
-
-def peak_bytes() -> int | None:
-    """The most memory that this process has taken so far."""
-    if _STATUS.exists():
-        # Linux's getrusage counts the process that this one was started from, too.
-        found = _PEAK.search(_STATUS.read_text())
-        return int(found[1]) * 1024 if found else None
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def load_average() -> float | None:
-    """How many processes wanted to run in the last minute; None where the system does not say."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def difference(got: Iterable[np.ndarray], wanted: Iterable[np.ndarray]) -> float:

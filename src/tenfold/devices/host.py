@@ -123,6 +123,33 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def load_average() -> float | None:
+    """How many processes wanted to run in the last minute; None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def peak_bytes() -> int | None:
+    """The most memory that this process has taken so far; None where the system does not say."""
+    import re
+
+    try:
+        # Linux's getrusage counts the process that this one was started from, too.
+        with open("/proc/self/status") as status:
+            found = re.search(r"^VmHWM:\s*(\d+) kB", status.read(), re.MULTILINE)
+    except OSError:
+        return _peak_by_usage()
+    return int(found[1]) * 1024 if found else None
+
+
+def _peak_by_usage() -> int | None:
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def cache_folder() -> Path:
     """The folder for what can be fetched again: `TENFOLD_CACHE`, or the user's cache folder."""
     from pathlib import Path
