@@ -2,8 +2,9 @@
 
     python -m benchmarks.loading
 
-Times are the best of several with the files in the page cache: in one process, where the memory of
-earlier loads is used again, and the first time in fresh processes, where the system has to provide it.
+Times are the best of several with the files in the page cache, the first in fresh processes, as programs load models.
+Repeated loads in one process are shown too, but not held to the bound: there numpy.fromfile writes into memory that its
+last array left mapped, while a model's weights lie among other objects, so that the figure says what the allocator does.
 Growth is measured in a process of its own, which has loaded another model before so that imports do not
 count: its resident memory at the peak while loading, and afterwards, both relative to the bytes of the
 float32 weights. Linux only, as it reads /proc/self.
@@ -130,9 +131,8 @@ def main() -> int:
     peak, after = json.loads(ask_fresh_process("growth"))
 
     rows = [
-        ("time over json.load + numpy.fromfile", ours / plain, TIME_BOUND, f"{ours:.1f} over {plain:.1f} ms"),
         (
-            "the same, first time in a process",
+            "time over json.load + numpy.fromfile",
             first / first_plain,
             TIME_BOUND,
             f"{first:.1f} over {first_plain:.1f} ms",
@@ -142,6 +142,7 @@ def main() -> int:
     ]
     lines = [f"{MODEL}, {weight_bytes / 2**20:.1f} MiB of float32 weights"]
     lines += [f"  {title}: {ratio:.2f} (at most {bound:g}; {detail})" for title, ratio, bound, detail in rows]
+    lines.append(f"  repeated in one process: {ours / plain:.2f} ({ours:.1f} over {plain:.1f} ms)")
     publish("loading", lines, load_before)
     return 0 if all(ratio <= bound for _, ratio, bound, _ in rows) else 1
 
