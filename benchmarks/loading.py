@@ -3,8 +3,8 @@
     python -m benchmarks.loading
 
 Times are the best of several with the files in the page cache, the first in fresh processes, as programs load models.
-Repeated loads in one process are shown too, but not held to the bound: there numpy.fromfile writes into memory that its
-last array left mapped, while a model's weights lie among other objects, so that the figure says what the allocator does.
+Repeated loads in one process are shown too, but not held to the bound: there numpy.fromfile writes into memory that
+its last array left mapped, while a model's weights lie among other objects: the figure says what the allocator does.
 Growth is measured in a process of its own, which has loaded another model before so that imports do not
 count: its resident memory at the peak while loading, and afterwards, both relative to the bytes of the
 float32 weights. Linux only, as it reads /proc/self.
