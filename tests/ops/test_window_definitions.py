@@ -184,3 +184,10 @@ def test_crops_of_whole_images_reach_the_edge(method: str) -> None:
 @pytest.mark.parametrize(("channels", "fill"), [(3, 7.0), (1, (1.0, 2.0, 3.0)), (4, (1.0, 2.0, 3.0))], ids=str)
 def test_rotations(radians: float, center: Any, channels: int, fill: Any) -> None:
     check("RotateWithOffset", [floats(2, 6, 7, channels)], {"radians": radians, "fill_value": fill, "center": center})
+
+
+@pytest.mark.parametrize("name", ["AvgPool3D", "MaxPool3D"])
+def test_planes_of_single_pixels_are_pooled_even_where_their_size_stays(name: str) -> None:
+    """Pooling of images by single pixels copies, as TensorFlow.js does; that of volumes does not."""
+    attributes = {"filter_size": (2, 1, 1), "strides": (1, 2, 2), "pad": 1, "dim_rounding_mode": "floor"}
+    check(name, [floats(1, 3, 3, 3, 1)], attributes)

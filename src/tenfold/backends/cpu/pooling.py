@@ -34,6 +34,11 @@ def max_pool(
     info = pool2d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
     if _keeps_pixels(info):
         return _finished(x.copy(), epilogue)
+    return largest_of_windows(x, info, epilogue)
+
+
+def largest_of_windows(x: np.ndarray, info: ConvInfo, epilogue: Epilogue | None = None) -> np.ndarray:
+    """The largest number of each window, also where windows are single pixels."""
     least = lowest(x.dtype)
     out = np.full(info.out_shape, least, x.dtype)
     if not x.size:
@@ -59,9 +64,13 @@ def avg_pool(
     info = pool2d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
     if _keeps_pixels(info):
         return _finished(x.copy(), epilogue)
+    return means_of_windows(x, info, epilogue)
+
+
+def means_of_windows(x: np.ndarray, info: ConvInfo, epilogue: Epilogue | None = None) -> np.ndarray:
+    """The mean of each window, also where windows are single pixels."""
     if x.dtype.kind in "iu":
-        means = avg_pool(x.astype(np.float64), filter_size=filter_size, strides=strides, pad=pad,
-                         dim_rounding_mode=dim_rounding_mode)  # fmt: skip
+        means = means_of_windows(x.astype(np.float64), info)
         return _finished(np.nan_to_num(means).astype(x.dtype), epilogue)
     out = np.zeros(info.out_shape, x.dtype)
     if not x.size:
@@ -126,6 +135,11 @@ def avg_pool_grad(
     info = pool2d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
     if _keeps_pixels(info):
         return dy.copy()
+    return shares_of_means(dy, info)
+
+
+def shares_of_means(dy: np.ndarray, info: ConvInfo) -> np.ndarray:
+    """The gradient of `means_of_windows`."""
     share = dy / np.maximum(_counts(info), 1).astype(dy.dtype)
     return _shared_out([share] * len(window_taps(info)), info, dy.dtype)
 

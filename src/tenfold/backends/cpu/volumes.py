@@ -13,7 +13,7 @@ import numpy as np
 
 from tenfold.backends.cpu import convolution, pooling
 from tenfold.backends.cpu.registry import cpu_kernel
-from tenfold.core.windows import Axis, Pad, Triple, conv3d_info, plane_pad, pool3d_info, triple
+from tenfold.core.windows import Axis, Pad, Triple, conv3d_info, plane_pad, pool2d_info, pool3d_info, triple
 
 _Tap = tuple[int, slice, slice]
 
@@ -163,7 +163,8 @@ def avg_pool3d(
     """The mean of what each window sees of the volume: that over the depth of those of the planes."""
     info = pool3d_info(x.shape, filter_size, strides, pad, dim_rounding_mode)
     attributes = _pooling_of_planes(filter_size, strides, pad, dim_rounding_mode)
-    planes = pooling.avg_pool(_images(x), **attributes)
+    images = _images(x)
+    planes = pooling.means_of_windows(images, pool2d_info(images.shape, **attributes))
     planes = planes.reshape(*x.shape[:2], *planes.shape[1:])
     out = np.zeros(info.out_shape, x.dtype)
     for _, windows, seen in _taps(info.depth):
@@ -188,7 +189,8 @@ def avg_pool3d_grad(
     for _, windows, seen in _taps(depth):
         for_planes[:, seen] += share[:, windows]
     attributes = _pooling_of_planes(filter_size, strides, pad, dim_rounding_mode)
-    return pooling.avg_pool_grad(_images(for_planes), _images(x), **attributes).reshape(x.shape)
+    info = pool2d_info(_images(x).shape, **attributes)
+    return pooling.shares_of_means(_images(for_planes), info).reshape(x.shape)
 
 
 def _pooling_of_planes(filter_size: Triple, strides: Triple, pad: Pad, dim_rounding_mode: str | None) -> dict[str, Any]:
@@ -206,7 +208,8 @@ def _pooled_planes(
 ) -> np.ndarray:
     """The largest numbers of the windows of each plane."""
     attributes = _pooling_of_planes(filter_size, strides, pad, dim_rounding_mode)
-    planes = pooling.max_pool(_images(x), **attributes)
+    images = _images(x)
+    planes = pooling.largest_of_windows(images, pool2d_info(images.shape, **attributes))
     return planes.reshape(*x.shape[:2], *planes.shape[1:])
 
 
