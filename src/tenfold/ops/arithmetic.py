@@ -14,7 +14,7 @@ from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, r
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
 from tenfold.ops.broadcasting import sum_to_shape
-from tenfold.ops.elementwise import arithmetic, binary, elementwise_kernel, scalar_like
+from tenfold.ops.elementwise import arithmetic, binary, cast_to, elementwise_kernel, scalar_like
 from tenfold.ops.operands import real
 
 Thunks = Sequence[Callable[[], Tensor] | None]
@@ -99,11 +99,7 @@ def sub(a: TensorLike, b: TensorLike) -> Tensor:
 
 def _mul_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
     a, b = saved
-    return _for_both(a, b, lambda: dy.mul(_as_factor(b, dy)), lambda: dy.mul(_as_factor(a, dy)))
-
-
-def _as_factor(x: Tensor, dy: Tensor) -> Tensor:
-    return x if x.dtype == dy.dtype else x.cast(dy.dtype)
+    return _for_both(a, b, lambda: dy.mul(cast_to(b, dy.dtype)), lambda: dy.mul(cast_to(a, dy.dtype)))
 
 
 MULTIPLY = elementwise_kernel("Multiply", ("a", "b"), lambda a, b: a * b, gradient=_mul_gradient, saves=("a", "b"))
@@ -142,8 +138,8 @@ def _div_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> Thunks:
     return _for_both(
         a,
         b,
-        lambda: dy.div(_as_factor(b, dy)),
-        lambda: dy.mul(_as_factor(a, dy)).div(_as_factor(b, dy).square()).neg(),
+        lambda: dy.div(cast_to(b, dy.dtype)),
+        lambda: dy.mul(cast_to(a, dy.dtype)).div(cast_to(b, dy.dtype).square()).neg(),
     )
 
 
