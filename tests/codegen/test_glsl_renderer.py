@@ -12,7 +12,7 @@ import pytest
 from tenfold.codegen.compute import Array, compute, define, reduce, sum_over
 from tenfold.codegen.evaluate import evaluate
 from tenfold.codegen.expr import call, cast, constant, select
-from tenfold.codegen.glsl_renderer import render
+from tenfold.codegen.glsl.renderer import render
 from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
 from tenfold.core.errors import BackendError
 from tenfold.core.kernel import Attributes, find_kernel_definition
@@ -69,7 +69,7 @@ def _texels(
         shader = render(array)
         sources = tuple(_texels(device, source, inputs, textures) for source in shader.sources)
         program = device.compile(shader.body, shader.samplers)
-        device.draw(Draw(program, sources, texture, ints=(width, *(source.width for source in sources))))
+        device.draw(Draw(program, sources, texture, ints=shader.ints(texture, sources)))
         device.delete_program(program)
     textures[id(array)] = texture
     return texture

@@ -11,7 +11,8 @@ and of each source in order.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
 from tenfold.codegen.compute import Array, Index, bounds, flatten, simplify, unflatten
 from tenfold.codegen.expr import Expr, call
@@ -31,6 +32,18 @@ class Shader(NamedTuple):
     samplers: tuple[str, ...]
     sources: tuple[Array, ...]
     dtype: str
+
+    def ints(self, target: Placed, sources: Sequence[Placed]) -> tuple[int, ...]:
+        """What the uniform array `ints` must hold for textures like these."""
+        return (target.width, *(source.width for source in sources))
+
+
+class Placed(Protocol):
+    """A texture, as far as shaders must know how it is made."""
+
+    @property
+    def width(self) -> int:
+        """Texels along x."""
 
 
 SCALAR: Final = {"float32": "float", "int32": "int", "bool": "bool"}
