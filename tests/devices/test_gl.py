@@ -187,7 +187,39 @@ def test_contexts_come_and_go() -> None:
         made.finish()
 
 
+def test_devices_share_a_thread(device: NativeGlDevice) -> None:
+    texture = device.create_texture(1, 1, 1, FLOAT32)
+    device.upload(texture, np.full((1, 1, 1, 4), 7, np.float32))
+    other = NativeGlDevice()
+    other.upload(other.create_texture(1, 1, 1, FLOAT32), np.zeros((1, 1, 1, 4), np.float32))
+    assert device.read(texture).tolist() == [[[[7, 7, 7, 7]]]]
+    other.dispose()
+    assert device.read(texture).tolist() == [[[[7, 7, 7, 7]]]]
+
+
 def test_missing_libraries(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv(LIBRARIES_VARIABLE, str(tmp_path))
     with pytest.raises(BackendError, match=f"{LIBRARIES_VARIABLE}: .* has no libEGL"):
         load_libraries()
+
+
+WHERE = """
+layout(location = 0) out vec4 result;
+void main() { result = vec4(gl_FragCoord.xy, 1.0, 1.0); }
+"""
+
+
+def test_a_draw_may_write_a_part(device: NativeGlDevice) -> None:
+    texture = device.create_texture(9, 7, 1, FLOAT32)
+    before = floats(1, 7, 9, 4)
+    device.upload(texture, before)
+    program = device.compile(WHERE, [])
+    device.draw(Draw(program, (), texture, x=2, y=3, width=4, height=2))
+    device.replay(device.record([Draw(program, (), texture, x=8, y=6)]))
+    want = before.copy()
+    for x, y in [(x, y) for x in range(2, 6) for y in (3, 4)] + [(8, 6)]:
+        want[0, y, x] = (x + 0.5, y + 0.5, 1, 1)
+    assert np.array_equal(device.read(texture), want)
+    for x, y, width, height in [(9, 0, 0, 0), (0, 0, 10, 0), (-1, 0, 2, 1), (0, 7, 1, 1), (0, 0, -1, 1)]:
+        with pytest.raises(ValueError, match="not within its target of 9 x 7"):
+            device.draw(Draw(program, (), texture, x=x, y=y, width=width, height=height))

@@ -87,6 +87,10 @@ class Draw:
         layers: how many layers are written at once.
         ints: the numbers of the uniform array `ints`.
         floats: those of `floats`.
+        x: the first column of texels that is written; `gl_FragCoord` counts from the texture's corner all the same.
+        y: the first row.
+        width: how many columns are written; 0 for all from `x` on.
+        height: how many rows; 0 for all from `y` on.
     """
 
     program: Program
@@ -96,6 +100,10 @@ class Draw:
     layers: int = 1
     ints: tuple[int, ...] = ()
     floats: tuple[float, ...] = ()
+    x: int = 0
+    y: int = 0
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,9 @@ class Limits:
         float32_targets: whether float32 textures can be drawn into.
         float16_targets: whether float16 textures can.
         timer_queries: whether draws can be timed on the device.
+        timers_reliable: whether such times mean anything: there are timer queries, and a GPU that they time.
+        fences: whether the end of a read can be asked for without waiting for it.
+        reads_block: whether `start_read` itself waits for the draws before it, so that it belongs in a worker thread.
         is_software: whether the renderer is known to be a program rather than a GPU.
     """
 
@@ -124,6 +135,9 @@ class Limits:
     float32_targets: bool
     float16_targets: bool
     timer_queries: bool
+    timers_reliable: bool
+    fences: bool
+    reads_block: bool
     is_software: bool
 
 

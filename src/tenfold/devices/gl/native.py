@@ -32,12 +32,22 @@ void main() {
 """
 
 SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader", "swrast")
+BLOCKING_RENDERERS: Final = ("llvmpipe", "softpipe", "swrast")
 
 _STORAGE: Final = {
     FLOAT32.name: (gl.RGBA32F, gl.RGBA, gl.FLOAT),
     FLOAT16.name: (gl.RGBA16F, gl.RGBA, gl.FLOAT),
     INT32.name: (gl.RGBA32I, gl.RGBA_INTEGER, gl.INT),
 }
+
+
+class _Current(threading.local):
+    """Whose context is current on the calling thread, as EGL keeps it: one a thread, none in a new one."""
+
+    device: NativeGlDevice | None = None
+
+
+_CURRENT: Final = _Current()
 
 
 class NativeGlDevice:
@@ -52,7 +62,6 @@ class NativeGlDevice:
         self._libraries = gl.load_libraries()
         self._gl = self._libraries.gl
         self._display, self._context = _make_context(self._libraries)
-        self._thread: int | None = None
         self._lost = ""
         self._framebuffers: dict[tuple[int, int, int], int] = {}
         self._read_framebuffer = 0
@@ -73,24 +82,24 @@ class NativeGlDevice:
         """
         if self._lost:
             raise DeviceLostError(self._lost)
-        thread = threading.get_ident()
-        if thread != self._thread:
+        if _CURRENT.device is not self:
             if not self._libraries.egl.eglMakeCurrent(self._display, ffi.NULL, ffi.NULL, self._context):
                 raise BackendError(f"The GL context cannot be made current: EGL error {self._egl_error()}.")
-            self._thread = thread
+            _CURRENT.device = self
 
     def release(self) -> None:
         """Let another thread have the context."""
-        self._libraries.egl.eglMakeCurrent(self._display, ffi.NULL, ffi.NULL, ffi.NULL)
-        self._thread = None
+        if _CURRENT.device is self:
+            self._libraries.egl.eglMakeCurrent(self._display, ffi.NULL, ffi.NULL, ffi.NULL)
+            _CURRENT.device = None
 
     def dispose(self) -> None:
         """Destroy the context and all that is in it."""
         if self._context is not None:
             egl = self._libraries.egl
-            egl.eglMakeCurrent(self._display, ffi.NULL, ffi.NULL, ffi.NULL)
+            self.release()
             egl.eglDestroyContext(self._display, self._context)
-            self._context, self._thread, self._lost = None, None, "The GL device has been disposed."
+            self._context, self._lost = None, "The GL device has been disposed."
 
     # -- programs -----------------------------------------------------------------------------------------
 
@@ -206,6 +215,7 @@ class NativeGlDevice:
         g, program, target = self._gl, draw.program, draw.target
         if len(draw.inputs) != program.inputs:
             raise ValueError(f"The program reads {program.inputs} textures, got {len(draw.inputs)}.")
+        viewport = _viewport(draw)
         framebuffer = self._framebuffer(target, draw.first_layer, draw.layers)
         ints = ffi.new("int[]", list(draw.ints)) if draw.ints else None
         floats = ffi.new("float[]", list(draw.floats)) if draw.floats else None
@@ -222,7 +232,7 @@ class NativeGlDevice:
             if floats is not None:
                 g.glUniform1fv(program.floats, count_floats, floats)
             g.glBindFramebuffer(gl.FRAMEBUFFER, framebuffer)
-            g.glViewport(0, 0, target.width, target.height)
+            g.glViewport(*viewport)
             g.glDrawArrays(gl.TRIANGLES, 0, 3)
             self.draws += 1
 
@@ -277,6 +287,8 @@ class NativeGlDevice:
     def _find_limits(self) -> Limits:
         renderer, version = self._string(gl.RENDERER), self._string(gl.VERSION)
         extensions = self._string(gl.EXTENSIONS).split()
+        is_software = any(name in renderer.lower() for name in SOFTWARE_RENDERERS)
+        timer_queries = "GL_EXT_disjoint_timer_query" in extensions
         return Limits(
             renderer,
             version,
@@ -286,8 +298,11 @@ class NativeGlDevice:
             draw_buffers=self._integer(gl.MAX_DRAW_BUFFERS),
             float32_targets="GL_EXT_color_buffer_float" in extensions,
             float16_targets=bool({"GL_EXT_color_buffer_half_float", "GL_EXT_color_buffer_float"} & set(extensions)),
-            timer_queries="GL_EXT_disjoint_timer_query" in extensions,
-            is_software=any(name in renderer.lower() for name in SOFTWARE_RENDERERS),
+            timer_queries=timer_queries,
+            timers_reliable=timer_queries and not is_software,
+            fences=True,
+            reads_block=any(name in renderer.lower() for name in BLOCKING_RENDERERS),
+            is_software=is_software,
         )
 
     def _shader(self, kind: int, source: str) -> int:
@@ -422,6 +437,18 @@ _SAMPLING: Final = (
     (gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE),
     (gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE),
 )
+
+
+def _viewport(draw: Draw) -> tuple[int, int, int, int]:
+    """What a draw writes of its target: first column and row, and how many of them."""
+    target, x, y = draw.target, draw.x, draw.y
+    width, height = draw.width or target.width - x, draw.height or target.height - y
+    if x < 0 or y < 0 or width < 1 or height < 1 or x + width > target.width or y + height > target.height:
+        raise ValueError(
+            f"A draw of {draw.width} x {draw.height} texels from ({x}, {y}) on is not within its target of "
+            f"{target.width} x {target.height}."
+        )
+    return x, y, width, height
 
 
 def _make_context(libraries: gl.Libraries) -> tuple[Any, Any]:

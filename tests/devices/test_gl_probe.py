@@ -1,0 +1,70 @@
+"""What the probe says, with and without a GPU, a driver, and cffi."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tenfold.core.errors import BackendError
+from tenfold.devices.gl import library, native
+from tenfold.devices.gl import probe as probing
+from tenfold.devices.gl.probe import probe
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv(library.LIBRARIES_VARIABLE, raising=False)
+    probe.cache_clear()
+    yield
+    probe.cache_clear()
+
+
+def _refuse() -> None:
+    raise AssertionError("a context was made")
+
+
+@pytest.fixture
+def _driver() -> None:
+    try:
+        library.load_libraries()
+    except BackendError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="device nodes tell of GPUs on Linux alone")
+@pytest.mark.usefixtures("_driver")
+def test_no_gpu_is_told_without_a_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "GPU_NODES", ())
+    monkeypatch.setattr(native, "NativeGlDevice", _refuse)
+    found = probe()
+    assert found.available
+    assert found.is_software
+    assert found.renderer == ""
+    assert "no GPU is visible" in found.reason
+    assert probe() is found
+
+
+@pytest.mark.usefixtures("_driver")
+def test_a_gpu_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "renderD128").touch()
+    monkeypatch.setattr(probing, "GPU_NODES", (str(tmp_path / "renderD*"),))
+    found = probe()
+    assert found.available
+    assert found.renderer in found.reason
+    assert found.is_software == found.reason.endswith("a program")
+
+
+def test_what_is_missing_is_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(library.LIBRARIES_VARIABLE, str(tmp_path))
+    found = probe()
+    assert not found.available
+    assert library.LIBRARIES_VARIABLE in found.reason
+
+
+def test_without_cffi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tenfold.devices.gl.library", None)
+    assert not probe().available
+    assert "cffi" in probe().reason
