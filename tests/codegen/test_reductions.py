@@ -11,7 +11,7 @@ import pytest
 import tenfold as tf
 from tenfold.codegen.compute import Array, compute, define
 from tenfold.codegen.evaluate import evaluate
-from tenfold.codegen.expr import constant, select
+from tenfold.codegen.expr import Expr, constant, select
 from tenfold.codegen.reductions import LONGEST, first_best, reduce_axes, run_length
 from tenfold.core.kernel import find_kernel_definition
 
@@ -77,6 +77,50 @@ def test_no_stage_combines_many_elements(shape: tuple[int, ...], axes: tuple[int
         assert stage.stage is not None
         body = stage.stage.body
         assert body.function != "reduce" or prod(index.length for index in body.value.ranges) <= LONGEST
+
+
+def ranges_of(expr: Expr) -> list[int]:
+    """How many elements the reductions of an expression combine, each for itself."""
+    own = [prod(index.length for index in expr.value.ranges)] if expr.function == "reduce" else []
+    return own + [length for argument in expr.arguments for length in ranges_of(argument)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "stages"),
+    [
+        ((1 << 14, 1500), (1,), 1),
+        ((130, 1999, 130), (1,), 1),
+        ((130, 40, 130, 50), (1, 3), 1),
+        ((100, 40, 50, 60), (1, 2, 3), 3),
+        ((300, 2, 2, 3000), (1, 2, 3), 2),
+    ],
+)
+def test_many_results_have_no_parts_in_memory(shape: tuple[int, ...], axes: tuple[int, ...], stages: int) -> None:
+    x = Array(shape, "float32", 0)
+    for kind in ("sum", "max"):
+        result = reduce_axes(kind, shape, axes, lambda *i: x[i])
+        found = stages_of(result)
+        assert len(found) == stages
+        assert all(array.size < 1 << 20 for array in found)
+        if kind == "sum":
+            bodies = [array.stage.body for array in found if array.stage is not None]
+            assert max(length for body in bodies for length in ranges_of(body)) <= LONGEST
+
+
+@pytest.mark.parametrize("kind", ["sum", "min", "prod"])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((4, 2100), (1,)), ((5, 1031), (1,)), ((3, 40, 2, 30), (1, 3)), ((2, 3, 40, 30), (1, 2, 3))],
+)
+def test_sums_of_sums(
+    kind: str, shape: tuple[int, ...], axes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenfold.codegen.reductions.MANY", 4)
+    values = RNG.integers(0, 9, shape).astype(np.int32)
+    x = Array(shape, "int32", 0)
+    got = evaluate(reduce_axes(kind, shape, axes, lambda *i: x[i]), [values])
+    options = {} if kind == "min" else {"dtype": np.int32}
+    assert np.array_equal(got, KINDS[kind](values, axis=axes, **options))
 
 
 def test_the_last_stage_finishes() -> None:

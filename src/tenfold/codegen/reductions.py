@@ -1,7 +1,8 @@
 """Reductions along whole axes, in stages where they are long.
 
 One output element that sums a million others would leave a GPU idle and lose digits. So what exceeds `LONGEST` elements
-is combined in parts first, and then the parts are.
+is combined in parts first, and then the parts are. Where there are `MANY` results, they are work enough for all threads
+of a GPU, and their parts would only fill its memory: then each is computed at once, in sums of sums.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from tenfold.codegen.compute import Array, compute, in_range, reduce, simplify
 from tenfold.codegen.expr import Expr, call, constant, select
 
 LONGEST: Final = 1024
-"""So many elements one stage combines at most, unless an axis has more than their square."""
+"""So many elements are combined one after the other at most, unless an axis has more than their square."""
+
+MANY: Final = 1 << 14
+"""So many results keep a GPU busy."""
 
 _NEUTRAL: Final = {"sum": 0, "prod": 1}
 """What stands for elements beyond the end; the other kinds do not mind seeing the last element again."""
@@ -52,14 +56,15 @@ def reduce_axes(
     """
     wide = [axis for axis in axes if shape[axis] != 1]
     lengths = [shape[axis] for axis in wide]
-    if prod(lengths) <= LONGEST:
+    results = prod(length for axis, length in enumerate(shape) if axis not in axes)
+    first = 0
+    while prod(lengths[first:]) > LONGEST and results * prod(lengths[:first]) < MANY:
+        first += 1
+    if first == 0:
         return _at_once(kind, shape, axes, element, keep_dims, finish)
-    if lengths[-1] > LONGEST:
+    if first == len(wide):
         parts = _in_runs(kind, shape, wide[-1], element)
     else:
-        first = len(wide) - 1
-        while prod(lengths[first - 1 :]) <= LONGEST:
-            first -= 1
         parts = _at_once(kind, shape, wide[first:], element, True, _unchanged)
     return reduce_axes(kind, parts.shape, axes, lambda *i: parts[i], keep_dims=keep_dims, finish=finish)
 
@@ -67,7 +72,7 @@ def reduce_axes(
 def _at_once(
     kind: str, shape: Sequence[int], axes: Sequence[int], element: Element, keep_dims: bool, finish: Finish
 ) -> Array:
-    """One stage. Axes of length 1 are not looped over."""
+    """One stage. Axes of length 1 are not looped over; what is many is combined axis by axis, and long axes by runs."""
     wide = [axis for axis in axes if shape[axis] != 1]
     outer = [axis for axis in range(len(shape)) if keep_dims or axis not in axes]
 
@@ -78,26 +83,43 @@ def _at_once(
             places = {**fixed, **dict(zip(wide, inner, strict=True))}
             return element(*(places.get(axis, _START) for axis in range(len(shape))))
 
-        return finish(reduce(kind, [shape[axis] for axis in wide], at) if wide else at())
+        return finish(_combined(kind, [shape[axis] for axis in wide], at) if wide else at())
 
     return compute([1 if axis in axes else shape[axis] for axis in outer], combined)
 
 
+def _combined(kind: str, lengths: Sequence[int], value: Element) -> Expr:
+    """The values over some ranges; many are added or multiplied in short ranges, one inside the other."""
+    if prod(lengths) <= LONGEST or kind not in _NEUTRAL:
+        return reduce(kind, lengths, value)
+    if len(lengths) > 1:
+        return reduce(kind, lengths[:1], lambda i: _combined(kind, lengths[1:], lambda *rest: value(i, *rest)))
+    (length,) = lengths
+    runs = -(-length // run_length(length))
+    return reduce(kind, [runs], lambda number: _of_run(kind, length, number, value))
+
+
 def _in_runs(kind: str, shape: Sequence[int], axis: int, element: Element) -> Array:
     """The combinations of runs of an axis, which then stand along it."""
-    length, run = shape[axis], run_length(shape[axis])
+    length = shape[axis]
 
     def combined(*indices: Expr) -> Expr:
-        def at(k: Expr) -> Expr:
-            position = simplify(indices[axis] * run + k)
-            if kind in _NEUTRAL:
-                value = element(*indices[:axis], position, *indices[axis + 1 :])
-                return select(in_range(position, length), value, _NEUTRAL[kind])
-            return element(*indices[:axis], _at_most(position, length - 1), *indices[axis + 1 :])
+        return _of_run(kind, length, indices[axis], lambda k: element(*indices[:axis], k, *indices[axis + 1 :]))
 
-        return reduce(kind, [run], at)
+    return compute([*shape[:axis], -(-length // run_length(length)), *shape[axis + 1 :]], combined)
 
-    return compute([*shape[:axis], -(-length // run), *shape[axis + 1 :]], combined)
+
+def _of_run(kind: str, length: int, number: Expr, value: Element) -> Expr:
+    """The values of one run of a range, which ends before the run does where the run is the last."""
+    run = run_length(length)
+
+    def at(k: Expr) -> Expr:
+        position = simplify(number * run + k)
+        if kind in _NEUTRAL:
+            return select(in_range(position, length), value(position), _NEUTRAL[kind])
+        return value(_at_most(position, length - 1))
+
+    return reduce(kind, [run], at)
 
 
 def run_length(length: int) -> int:

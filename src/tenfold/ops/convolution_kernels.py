@@ -11,6 +11,7 @@ from typing import Any
 
 from tenfold.codegen.compute import Array, compute, modulo, quotient, simplify, sum_over
 from tenfold.codegen.expr import Expr
+from tenfold.codegen.reductions import reduce_axes
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.storage import Shape
@@ -110,17 +111,16 @@ def _back_to_input(geometry: _Geometry, dy: Array, filter: Array, shape: Shape) 
 
 
 def _back_to_filter(geometry: _Geometry, x: Array, dy: Array, shape: Shape) -> Array:
-    def element(*at: Expr) -> Expr:
-        *taps, number, output = at
+    rank = len(shape)
+
+    def product(*at: Expr) -> Expr:
+        (*taps, number, output), (batch, *windows) = at[:rank], at[rank:]
         of_input, of_output = geometry.meeting(number, output)
+        pixel = geometry.seen(x, batch, windows, taps, of_input)
+        return pixel * geometry.pixel(dy, batch, windows, of_output)
 
-        def product(batch: Expr, *windows: Expr) -> Expr:
-            pixel = geometry.seen(x, batch, windows, taps, of_input)
-            return pixel * geometry.pixel(dy, batch, windows, of_output)
-
-        return sum_over([x.shape[0], *(axis.out for axis in geometry.axes)], product)
-
-    return compute(shape, element)
+    over = [x.shape[0], *(axis.out for axis in geometry.axes)]
+    return reduce_axes("sum", [*shape, *over], range(rank, rank + len(over)), product)
 
 
 def define_convolution(
