@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from math import ceil
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from tenfold.codegen.compute import Array, compute, define, reduce, sum_over
 from tenfold.codegen.evaluate import evaluate
 from tenfold.codegen.expr import call, cast, constant, select
+from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.codegen.glsl.renderer import render
 from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
 from tenfold.core.errors import BackendError
@@ -45,10 +45,10 @@ def run_on(device: NativeGlDevice, result: Array, inputs: Sequence[np.ndarray | 
     """The values of what a definition computes, by one draw a stage over flat textures."""
     textures: dict[int, Texture] = {}
     texels = _texels(device, result, inputs, textures)
-    flat = device.read(texels).ravel()[: result.size]
+    values = FLAT.unpacked(device.read(texels), result.shape, result.dtype)
     for texture in textures.values():
         device.delete_texture(texture)
-    return flat.reshape(result.shape).astype({"bool": np.bool_}.get(result.dtype, result.dtype))
+    return values
 
 
 def _texels(
@@ -56,15 +56,13 @@ def _texels(
 ) -> Texture:
     if id(array) in textures:
         return textures[id(array)]
-    count = max(1, ceil(array.size / 4))
-    width = min(count, 53)
-    texture = device.create_texture(width, ceil(count / width), 1, FLOAT32 if array.dtype == "float32" else INT32)
+    extent = FLAT.extent(array.shape, array.dtype)
+    form = FLOAT32 if array.dtype in ("float32", "complex64") else INT32
+    texture = device.create_texture(extent.width, extent.rows, 1, form)
     if array.number is not None:
         values = inputs[array.number]
         assert values is not None
-        padded = np.zeros(texture.width * texture.height * 4, texture.format.dtype)
-        padded[: array.size] = values.ravel()
-        device.upload(texture, padded.reshape(1, texture.height, texture.width, 4))
+        device.upload(texture, FLAT.packed(values))
     elif array.size:
         shader = render(array)
         sources = tuple(_texels(device, source, inputs, textures) for source in shader.sources)

@@ -1,41 +1,30 @@
-"""Loop expressions as GLSL ES 3.00: a fragment shader for a stage, over flat textures.
+"""A stage as a fragment shader in GLSL ES 3.00, for any layouts of its target and its sources.
 
-In the flat layout an array lies in row-major order in texels of four consecutive elements, row by row through one layer
-of a texture. A shader computes the four elements of a texel: the body is a function of the position, called four times.
+The shader computes four elements of a texel at once where neighbours along the last axis are computed alike: the
+channels of images in columns, the last axis of flat arrays if its length is a multiple of four, or positions where
+nothing else is known of the indices, as in elementwise kernels. Elsewhere it computes them one after the other.
 
-float32 arrays are sampled as floats; int32 and bool ones as integers, bools being 0 and 1. Shapes are constants of the
-program. Texture widths are uniforms, so that a program serves textures of any size: `ints` holds those of the target
-and of each source in order.
+Shapes are constants of the program; one that only knows positions serves arrays of every size. The uniform array
+`ints` says how textures are made (see `placing`), the target's number first, then those of the sources.
+
+Routines write their own loops; what becomes of their results, the epilogue, is rendered here as a function `finish`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from tenfold.codegen.compute import Array, Index, bounds, flatten, simplify, unflatten
-from tenfold.codegen.expr import Expr, call
+from tenfold.codegen.compute import Array, Index, modulo, quotient, simplify, unflatten
+from tenfold.codegen.expr import Expr, constant
+from tenfold.codegen.glsl.functions import LANES, SCALARS, FunctionTable, Value
+from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Flat
+from tenfold.codegen.glsl.writer import Lifted, Source, Writer
+from tenfold.codegen.linear import Substitution, linear_position
 
-
-class Shader(NamedTuple):
-    """A rendered stage.
-
-    Attributes:
-        body: the source, without version and precision.
-        samplers: the names of the textures that it reads, in order.
-        sources: the arrays behind them.
-        dtype: dtype of what it writes.
-    """
-
-    body: str
-    samplers: tuple[str, ...]
-    sources: tuple[Array, ...]
-    dtype: str
-
-    def ints(self, target: Placed, sources: Sequence[Placed]) -> tuple[int, ...]:
-        """What the uniform array `ints` must hold for textures like these."""
-        return (target.width, *(source.width for source in sources))
+Layouts = Mapping[int, Flat | Columns]
+"""How arrays lie in their textures, by `id` of the array; flat where nothing is said."""
 
 
 class Placed(Protocol):
@@ -46,384 +35,364 @@ class Placed(Protocol):
         """Texels along x."""
 
 
-SCALAR: Final = {"float32": "float", "int32": "int", "bool": "bool"}
+@dataclass(frozen=True, slots=True)
+class Shader:
+    """A rendered stage.
 
-_INFIX: Final = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "==",
-    "not_equal": "!=",
-    "logical_and": "&&",
-    "logical_or": "||",
-    "logical_xor": "^^",
-    "bitwise_and": "&",
-}
+    Attributes:
+        body: the source, without version and precision.
+        samplers: the names of the textures that it reads, in order.
+        sources: the arrays behind them.
+        layouts: how these lie in their textures.
+        layout: how the target lies in its own.
+        target: the array that is computed.
+        numbers: what else the uniform array `ints` holds, at its end.
+    """
 
-# Functions that GLSL has under a name of its own and that are right for NaN and infinities.
-_CALLS: Final = {
-    "absolute": "abs",
-    "arccosh": "acosh",
-    "arctanh": "atanh",
-    "ceil": "ceil",
-    "cos": "cos",
-    "cosh": "cosh",
-    "exp": "exp",
-    "floor": "floor",
-    "isinf": "isinf",
-    "isnan": "isnan",
-    "log": "log",
-    "negative": "-",
-    "logical_not": "!",
-    "rint": "roundEven",
-    "sin": "sin",
-    "sqrt": "sqrt",
-    "tan": "tan",
-}
+    body: str
+    samplers: tuple[str, ...]
+    sources: tuple[Array, ...]
+    layouts: tuple[Flat | Columns, ...]
+    layout: Flat | Columns
+    target: Array
+    numbers: tuple[int, ...] = ()
 
-# Functions that GLSL lacks, or has with other edges, by name and dtype of the first argument.
-_OWN: Final = {
-    ("maximum", "float32"): "float own(float a, float b) { return isnan(a) ? a : (isnan(b) ? b : max(a, b)); }",
-    ("minimum", "float32"): "float own(float a, float b) { return isnan(a) ? a : (isnan(b) ? b : min(a, b)); }",
-    ("maximum", "int32"): "int own(int a, int b) { return max(a, b); }",
-    ("minimum", "int32"): "int own(int a, int b) { return min(a, b); }",
-    ("arcsin", "float32"): "float own(float x) { return atan(x, sqrt((1.0 - x) * (1.0 + x))); }",
-    ("arccos", "float32"): "float own(float x) { return atan(sqrt((1.0 - x) * (1.0 + x)), x); }",
-    ("arctan", "float32"): "float own(float x) { return isnan(x) ? x : atan(x); }",
-    (
-        "arctan2",
-        "float32",
-    ): "float own(float y, float x) { return isnan(x + y) && (isnan(x) || isnan(y)) ? x + y : atan(y, x); }",
-    ("reciprocal", "int32"): "int own(int x) { return x == 1 ? 1 : (x == -1 ? -1 : 0); }",
-    ("sign", "float32"): "float own(float x) { return isnan(x) ? x : sign(x); }",
-    ("sign", "int32"): "int own(int x) { return sign(x); }",
-    ("reciprocal", "float32"): "float own(float x) { return 1.0 / x; }",
-    ("isfinite", "float32"): "bool own(float x) { return !isnan(x) && !isinf(x); }",
-    ("floor_divide", "float32"): "float own(float a, float b) { return floor(a / b); }",
-    ("floor_divide", "int32"): """int own(int a, int b) {
-    if (b == 0) return 0;
-    int q = a / b;
-    return (q * b != a && ((a < 0) != (b < 0))) ? q - 1 : q;
-}""",
-    ("remainder", "float32"): "float own(float a, float b) { return a - floor(a / b) * b; }",
-    ("remainder", "int32"): """int own(int a, int b) {
-    if (b == 0) return 0;
-    int q = a / b;
-    int r = a - q * b;
-    return (r != 0 && ((r < 0) != (b < 0))) ? r + b : r;
-}""",
-    ("power", "float32"): """float own(float a, float b) {
-    if (b == 0.0 || a == 1.0) return 1.0;
-    if (a >= 0.0) return pow(a, b);
-    if (b != floor(b)) return uintBitsToFloat(0x7fc00000u);
-    float size = pow(-a, b);
-    return mod(b, 2.0) == 0.0 ? size : -size;
-}""",
-    ("power", "int32"): """int own(int a, int b) {
-    if (b < 0) return a == 1 ? 1 : (a == -1 ? ((b & 1) == 0 ? 1 : -1) : 0);
-    int result = 1;
-    for (int i = 0; i < 31 && b > 0; i++) {
-        if ((b & 1) == 1) result *= a;
-        a *= a;
-        b >>= 1;
-    }
-    return result;
-}""",
-    ("expm1", "float32"): """float own(float x) {
-    if (abs(x) > 0.5) return exp(x) - 1.0;
-    float rest = 1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0)));
-    return x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * rest));
-}""",
-    ("log1p", "float32"): """float own(float x) {
-    float u = 1.0 + x;
-    if (u < 0.0) return uintBitsToFloat(0x7fc00000u);
-    if (u == 1.0) return x;
-    return isinf(u) ? u : log(u) * x / (u - 1.0);
-}""",
-    ("tanh", "float32"): """float own(float x) {
-    float size = abs(x);
-    if (size > 9.1) return sign(x);
-    if (size < 0.05) return x * (1.0 - x * x * (1.0 / 3.0 - x * x * (2.0 / 15.0)));
-    float e = exp(2.0 * size);
-    return isnan(x) ? x : sign(x) * (1.0 - 2.0 / (e + 1.0));
-}""",
-    ("sinh", "float32"): """float own(float x) {
-    float s = x * x;
-    return abs(x) < 0.3 ? x * (1.0 + s / 6.0 * (1.0 + s / 20.0 * (1.0 + s / 42.0))) : 0.5 * (exp(x) - exp(-x));
-}""",
-    ("arcsinh", "float32"): """float own(float x) {
-    float size = abs(x);
-    if (isinf(x) || isnan(x) || x == 0.0) return x;
-    if (size < 0.1) return x * (1.0 - x * x / 6.0 * (1.0 - x * x * 9.0 / 20.0));
-    return sign(x) * (size > 1e9 ? log(size) + 0.69314718056 : log(size + sqrt(size * size + 1.0)));
-}""",
-}
+    @property
+    def dtype(self) -> str:
+        """The dtype of what it writes."""
+        return self.target.dtype
 
-_INITIAL: Final = {
-    ("sum", "float32"): "0.0",
-    ("sum", "int32"): "0",
-    ("prod", "float32"): "1.0",
-    ("prod", "int32"): "1",
-    ("max", "float32"): "uintBitsToFloat(0xff800000u)",
-    ("min", "float32"): "uintBitsToFloat(0x7f800000u)",
-    ("max", "int32"): "(-2147483647 - 1)",
-    ("min", "int32"): "2147483647",
-    ("any", "bool"): "false",
-    ("all", "bool"): "true",
-}
+    def ints(self, target: Placed, sources: Sequence[Placed]) -> tuple[int, ...]:
+        """What the uniform array `ints` must hold for textures like these."""
+        placings = [placing(self.target, self.layout, target)]
+        placings += [placing(*source) for source in zip(self.sources, self.layouts, sources, strict=True)]
+        return (*placings, *self.numbers)
 
 
-def render(array: Array) -> Shader:
-    """The shader of the stage that computes `array`, which is not empty."""
-    if array.stage is None:
+def placing(array: Array, layout: Flat | Columns, texture: Placed) -> int:
+    """How an array lies in its texture: the exponent of a flat one's width, the first row of one in columns."""
+    if isinstance(layout, Columns):
+        return layout.extent(array.shape, array.dtype).origin
+    return texture.width.bit_length() - 1
+
+
+def render(array: Array, layout: Flat | Columns = FLAT, layouts: Layouts | None = None) -> Shader:
+    """The shader of the stage that computes `array`, which is not empty.
+
+    Args:
+        array: the result of a stage.
+        layout: how it is to lie in its texture.
+        layouts: how its sources lie in theirs.
+    """
+    stage = array.stage
+    if stage is None:
         raise ValueError("Only the result of a stage can be rendered, not an input.")
-    sources = tuple(_sources(array.stage.body, {}).values())
-    return _Renderer(array, sources).shader()
-
-
-def _sources(expr: Expr, found: dict[int, Array]) -> dict[int, Array]:
-    """The arrays that an expression loads from, each once, in the order of their first load."""
-    if expr.function == "element":
-        found.setdefault(id(expr.value), expr.value)
-    for argument in expr.arguments:
-        _sources(argument, found)
-    return found
-
-
-class _Scope:
-    """Lines of code that run where certain index variables are known."""
-
-    def __init__(self, bound: frozenset[int], indent: str) -> None:
-        self.bound = bound
-        self.indent = indent
-        self.lines: list[str] = []
-
-    def add(self, line: str) -> None:
-        self.lines.append(self.indent + line)
-
-
-class _Renderer:
-    """Writes the function `element(position)`; each node goes into the outermost scope that knows its indices."""
-
-    def __init__(self, array: Array, sources: tuple[Array, ...]) -> None:
-        self._array = array
-        self._sources = sources
-        self._own: dict[tuple[str, str], str] = {}
-        self._names: dict[int, str] = {}
-        self._kept: list[Expr] = []
-        self._free: dict[int, frozenset[int]] = {}
-        self._indices: dict[int, str] = {}
-        self._scopes: list[_Scope] = []
-        self._count = 0
-
-    def shader(self) -> Shader:
-        stage, kind = self._array.stage, SCALAR[self._array.dtype]
-        if stage is None:
-            raise ValueError("Only the result of a stage can be rendered.")
-        scope = _Scope(frozenset(axis.number for axis in stage.axes), "    ")
-        self._scopes = [scope]
-        position = Expr("index", (), "int32", Index(0, max(self._array.size, 1)))
-        self._indices[0] = "position"
-        scope.bound = scope.bound | {0}
-        for axis, expression in zip(stage.axes, unflatten(position, self._array.shape), strict=True):
-            self._indices[axis.number] = self._visit(expression)
-        result = self._visit(stage.body)
-        stored = "int" if kind == "bool" else kind
-        vector = "vec4" if stored == "float" else "ivec4"
-        value = f"{result} ? 1 : 0" if kind == "bool" else result
-        names = tuple(f"source{i}" for i in range(len(self._sources)))
-        lines = [
-            *(f"uniform {_sampler(a)} {n};" for a, n in zip(self._sources, names, strict=True)),
-            f"uniform int ints[{len(names) + 1}];",
-            f"layout(location = 0) out {vector} result;",
-            *(_loader(i, array) for i, array in enumerate(self._sources)),
-            *(_OWN[key].replace(" own(", f" {name}(", 1) for key, name in self._own.items()),
-            f"{stored} element(int position) {{",
-            f"    if (position >= {self._array.size}) return {'0.0' if stored == 'float' else '0'};",
-            *scope.lines,
-            f"    return {value};",
-            "}",
-            "void main() {",
-            "    int first = (int(gl_FragCoord.y) * ints[0] + int(gl_FragCoord.x)) * 4;",
-            f"    result = {vector}(element(first), element(first + 1), element(first + 2), element(first + 3));",
-            "}",
-        ]
-        return Shader("\n".join(lines) + "\n", names, self._sources, self._array.dtype)
-
-    # -- nodes --------------------------------------------------------------------------------------------
-
-    def _visit(self, expr: Expr) -> str:
-        if id(expr) in self._names:
-            return self._names[id(expr)]
-        if expr.function == "constant":
-            return _literal(expr)
-        if expr.function == "index":
-            return self._indices[expr.value.number] if expr.value.length != 1 or expr.value.number == 0 else "0"
-        scope = self._scope_of(expr)
-        if expr.function == "reduce":
-            name = self._reduce(expr, scope)
-        else:
-            text = self._call(expr)
-            name = self._fresh()
-            self._scopes[scope].add(f"{SCALAR[expr.dtype]} {name} = {text};")
-        self._names[id(expr)] = name
-        self._kept.append(expr)
-        return name
-
-    def _call(self, expr: Expr) -> str:
-        if expr.function == "element":
-            return self._load(expr)
-        operands = [self._visit(argument) for argument in expr.arguments]
-        if expr.function == "cast":
-            return _cast(operands[0], expr.arguments[0].dtype, expr.dtype)
-        if expr.function == "select":
-            return f"{operands[0]} ? {operands[1]} : {operands[2]}"
-        if expr.function in ("floor_divide", "remainder") and _is_plain(expr):
-            return f"{operands[0]} {'/' if expr.function == 'floor_divide' else '%'} {operands[1]}"
-        if expr.function in _INFIX:
-            return f"{operands[0]} {_INFIX[expr.function]} {operands[1]}"
-        key = (expr.function, expr.arguments[0].dtype)
-        if key in _OWN:
-            function = self._own.setdefault(key, f"tf_{expr.function}_{key[1]}")
-            return f"{function}({', '.join(operands)})"
-        if expr.function in _CALLS:
-            return f"{_CALLS[expr.function]}({', '.join(operands)})"
-        raise NotImplementedError(f"GLSL has no rendering of {expr.function} for {key[1]}.")
-
-    def _load(self, expr: Expr) -> str:
-        source: Array = expr.value
-        number = next(i for i, array in enumerate(self._sources) if array is source)
-        if not source.size:
-            return {"float32": "0.0", "int32": "0", "bool": "false"}[source.dtype]
-        at = [_clamped(index, length) for index, length in zip(expr.arguments, source.shape, strict=True)]
-        position = flatten(at, source.shape)
-        self._kept.append(position)
-        return f"load{number}({self._visit(position)})"
-
-    def _reduce(self, expr: Expr, scope: int) -> str:
-        kind, ranges = expr.value
-        body = expr.arguments[0]
-        outer, result = self._scopes, self._fresh()
-        home = outer[scope]
-        arg = kind in ("arg_min", "arg_max")
-        best = self._fresh() if arg else ""
-        if arg:
-            home.add(f"int {result} = 0;")
-            start = "uintBitsToFloat(0x7fc00000u)" if body.dtype == "float32" else _INITIAL[kind[4:], body.dtype]
-            home.add(f"{SCALAR[body.dtype]} {best} = {start};")
-        else:
-            home.add(f"{SCALAR[expr.dtype]} {result} = {_INITIAL[kind, expr.dtype]};")
-        self._scopes = outer[: scope + 1]
-        for index in ranges:
-            inside = self._scopes[-1]
-            variable = self._indices[index.number] = self._fresh()
-            loop = _Scope(inside.bound | {index.number}, inside.indent + "    ")
-            loop.lines.append(f"{inside.indent}for (int {variable} = 0; {variable} < {index.length}; {variable}++) {{")
-            self._scopes.append(loop)
-        value = self._visit(body)
-        inner = self._scopes[-1]
-        for line in self._update(kind, expr, result, best, value):
-            inner.add(line)
-        while len(self._scopes) > scope + 1:
-            loop = self._scopes.pop()
-            self._scopes[-1].lines.extend([*loop.lines, f"{self._scopes[-1].indent}}}"])
-        self._scopes = outer
-        return result
-
-    def _update(self, kind: str, expr: Expr, result: str, best: str, value: str) -> list[str]:
-        if kind in ("sum", "prod"):
-            return [f"{result} {'+' if kind == 'sum' else '*'}= {value};"]
-        if kind in ("any", "all"):
-            return [f"{result} = {result} {'||' if kind == 'any' else '&&'} {value};"]
-        if kind in ("min", "max"):
-            name = "maximum" if kind == "max" else "minimum"
-            function = self._own.setdefault((name, expr.dtype), f"tf_{name}_{expr.dtype}")
-            return [f"{result} = {function}({result}, {value});"]
-        variable = self._indices[expr.value.ranges[0].number]
-        better = f"!({value} {'<=' if kind == 'arg_max' else '>='} {best})"
-        valid = f"!isnan({value}) && " if expr.arguments[0].dtype == "float32" else ""
-        return [f"if ({valid}{better}) {{ {best} = {value}; {result} = {variable}; }}"]
-
-    # -- scopes -------------------------------------------------------------------------------------------
-
-    def _scope_of(self, expr: Expr) -> int:
-        """The outermost open scope that knows all indices of an expression."""
-        free = self._free_of(expr)
-        for number, scope in enumerate(self._scopes):
-            if free <= scope.bound:
-                return number
-        raise ValueError("An expression uses an index outside its range; each stage has its own indices.")
-
-    def _free_of(self, expr: Expr) -> frozenset[int]:
-        if id(expr) not in self._free:
-            free = frozenset([expr.value.number]) if expr.function == "index" else frozenset()
-            for argument in expr.arguments:
-                free |= self._free_of(argument)
-            if expr.function == "reduce":
-                free -= {index.number for index in expr.value.ranges}
-            self._free[id(expr)] = free
-            self._kept.append(expr)
-        return self._free[id(expr)]
-
-    def _fresh(self) -> str:
-        self._count += 1
-        return f"v{self._count}"
-
-
-def _sampler(array: Array) -> str:
-    return "sampler2DArray" if array.dtype == "float32" else "isampler2DArray"
-
-
-def _loader(number: int, array: Array) -> str:
-    """The function that loads the element of a source at a position."""
-    fetch = (
-        f"texelFetch(source{number}, ivec3(texel % ints[{number + 1}], texel / ints[{number + 1}], 0), 0)[position & 3]"
+    sources = sources_of(stage.body, layouts or {})
+    form = columns_form(array, layout) if isinstance(layout, Columns) else _flat_form(array, sources)
+    functions = FunctionTable()
+    element = _element_function("element", form, array, sources, functions)
+    main = _columns_main(array, layout) if isinstance(layout, Columns) else _flat_main(array, form)
+    count = len(sources)
+    lines = [f"uniform int ints[{count + 1}];", *declarations(sources), *functions.lines(), *element, *main]
+    return Shader(
+        "\n".join(lines) + "\n",
+        tuple(source.name for source in sources),
+        tuple(source.array for source in sources),
+        tuple(source.layout for source in sources),
+        layout,
+        array,
     )
-    value = f"{fetch} != 0" if array.dtype == "bool" else fetch
-    return f"{SCALAR[array.dtype]} load{number}(int position) {{ int texel = position >> 2; return {value}; }}"
 
 
-def _clamped(index: Expr, length: int) -> Expr:
-    """An index that is surely inside an axis."""
-    low, high = bounds(index)
-    if low is None or low < 0:
-        index = call("maximum", index, 0)
-    if high is None or high >= length:
-        index = call("minimum", index, length - 1)
-    return simplify(index)
+def sources_of(expr: Expr, layouts: Layouts, first: int = 0, given: Sequence[Array] = ()) -> list[Source]:
+    """The textures behind the arrays that an expression loads from, in the order of their first load.
+
+    Args:
+        expr: the expression.
+        layouts: how the arrays lie in their textures.
+        first: the number of the first source in the shader.
+        given: arrays whose elements are at hand.
+    """
+    known = {id(array) for array in given}
+    arrays = [array for array in loaded_arrays(expr) if id(array) not in known]
+    return [Source(f"source{first + i}", a, layouts.get(id(a), FLAT)) for i, a in enumerate(arrays)]
 
 
-def _is_plain(expr: Expr) -> bool:
-    """Whether GLSL's own division is right: of a number that is not negative by a positive one."""
-    if expr.dtype != "int32":
+def loaded_arrays(expr: Expr) -> list[Array]:
+    """The arrays that an expression loads from, each once, in the order of their first load."""
+    found: dict[int, Array] = {}
+    seen: set[int] = set()
+
+    def visit(node: Expr) -> None:
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        if node.function == "element":
+            found.setdefault(id(node.value), node.value)
+        for argument in node.arguments:
+            visit(argument)
+
+    visit(expr)
+    return list(found.values())
+
+
+# --- forms -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a target is walked through.
+
+    Attributes:
+        parameters: what the function of one element (or four) takes: index variables and their GLSL names.
+        bindings: the target's axes in terms of these.
+        lane: the variable of the four lanes, None where elements are computed one by one.
+    """
+
+    parameters: tuple[tuple[Index, str], ...]
+    bindings: Mapping[int, Expr]
+    lane: Index | None
+
+    def signature(self) -> str:
+        """The parameters in GLSL."""
+        return ", ".join(f"int {name}" for _, name in self.parameters)
+
+
+_IMAGE, _ROW, _BLOCK, _LAYER, _GROUP, _TEXEL, _LANE, _POSITION = range(-8, 0)
+"""Numbers of the variables of forms; those of definitions are positive."""
+
+
+def _variable(number: int, length: int) -> Expr:
+    return Expr("index", (), "int32", Index(number, max(length, 1)))
+
+
+def columns_form(array: Array, layout: Columns) -> Form:
+    """Four channels of a pixel, whose column is the layer of a block."""
+    _, height, width, channels = array.shape
+    blocks, groups = layout.blocks(width), -(-channels // TEXEL)
+    batch = array.shape[0]
+    image, row = _variable(_IMAGE, batch), _variable(_ROW, height)
+    block, layer, group = _variable(_BLOCK, blocks), _variable(_LAYER, layout.layers), _variable(_GROUP, groups)
+    lane = _variable(_LANE, TEXEL)
+    zero = constant(0, "int32")
+    indices = (
+        image if batch > 1 else zero,
+        row if height > 1 else zero,
+        simplify(simplify((block if blocks > 1 else zero) * layout.layers) + layer) if width > 1 else zero,
+        simplify(simplify((group if groups > 1 else zero) * TEXEL) + lane) if channels > 1 else zero,
+    )
+    names = ("image", "row", "block", "layer", "group")
+    parameters = tuple((v.value, name) for v, name in zip((image, row, block, layer, group), names, strict=True))
+    return Form(parameters, _bound(array, indices), lane.value)
+
+
+def _flat_form(array: Array, sources: Sequence[Source]) -> Form:
+    """By texels where four elements are computed alike, by elements where not."""
+    position = _variable(_POSITION, array.size)
+    by_element = Form(((position.value, "position"),), _bound(array, unflatten(position, array.shape)), None)
+    if array.dtype == "complex64" or any(source.array.dtype == "complex64" for source in sources):
+        return by_element
+    lane = _variable(_LANE, TEXEL)
+    texel = _variable(_TEXEL, -(-array.size // TEXEL))
+    if _knows_only_positions(array, by_element.bindings, position.value):
+        bound = Substitution({_POSITION: simplify(simplify(texel * TEXEL) + lane)})
+        bindings = {axis: bound.of(index) for axis, index in by_element.bindings.items()}
+        return Form(((texel.value, "texel"),), bindings, lane.value)
+    if array.rank and array.shape[-1] % TEXEL == 0:
+        groups = array.shape[-1] // TEXEL
+        last = simplify(simplify(modulo(texel, groups) * TEXEL) + lane)
+        indices = [*unflatten(quotient(texel, groups), array.shape[:-1]), last]
+        return Form(((texel.value, "texel"),), _bound(array, indices), lane.value)
+    return by_element
+
+
+def _bound(array: Array, indices: Sequence[Expr]) -> dict[int, Expr]:
+    axes = () if array.stage is None else array.stage.axes
+    return {axis.number: index for axis, index in zip(axes, indices, strict=True)}
+
+
+def _knows_only_positions(array: Array, bindings: Mapping[int, Expr], position: Index) -> bool:
+    """Whether a body uses its indices only to load at positions that follow the target's, or at fixed ones."""
+    if array.stage is None:
         return False
-    low, divisor = bounds(expr.arguments[0]).low, bounds(expr.arguments[1]).low
-    return low is not None and low >= 0 and divisor is not None and divisor > 0
+    body = Substitution(bindings).of(array.stage.body)
+    seen: dict[int, Expr] = {}
+
+    def holds(node: Expr) -> bool:
+        if id(node) in seen:
+            return True
+        seen[id(node)] = node
+        if node.function == "index":
+            return bool(node.value.number != position.number)
+        if node.function == "element":
+            at = linear_position(node.arguments, node.value.shape)
+            return all(holds(term) for term, _ in at.without(position).terms.values())
+        return all(map(holds, node.arguments))
+
+    return holds(body)
 
 
-def _cast(value: str, source: str, target: str) -> str:
-    if target == "bool":
-        return f"{value} != {'0.0' if source == 'float32' else '0'}"
-    if target == "int32" and source == "float32":
-        return f"isnan({value}) ? 0 : int({value})"
-    return f"{SCALAR[target]}({value})"
+# --- functions and main ------------------------------------------------------------------------------------
 
 
-def _literal(expr: Expr) -> str:
-    value = expr.value
-    if expr.dtype == "bool":
-        return "true" if value else "false"
-    if expr.dtype == "int32":
-        return "(-2147483647 - 1)" if int(value) == -(2**31) else f"({int(value)})" if value < 0 else str(int(value))
-    number = float(value)
-    if math.isnan(number):
-        return "uintBitsToFloat(0x7fc00000u)"
-    if math.isinf(number):
-        return f"uintBitsToFloat({'0x7f800000u' if number > 0 else '0xff800000u'})"
-    text = repr(number) if "e" in repr(number) or "." in repr(number) else f"{number!r}.0"
-    return f"({text})" if number < 0 or text.startswith("-") else text
+def _element_function(
+    name: str, form: Form, array: Array, sources: Sequence[Source], functions: FunctionTable
+) -> list[str]:
+    stage = array.stage
+    if stage is None:
+        raise ValueError("Only the result of a stage can be rendered, not an input.")
+    body = Substitution(form.bindings).of(stage.body)
+    names = {index.number: glsl for index, glsl in form.parameters}
+    writer = Writer({id(s.array): s for s in sources}, functions, names, form.lane, {})
+    value = writer.write(body)
+    stored = _stored(value, form.lane is not None)
+    return [f"{stored.type} {name}({form.signature()}) {{", *writer.lines, f"    return {stored.text};", "}"]
+
+
+def _stored(value: Value, lanes: bool) -> Value:
+    """A value as a texture holds it, bools as 0 and 1."""
+    if lanes:
+        spread = Value(value.spread(), value.dtype, lanes=True)
+        return Value(f"ivec4({spread.text})", "int32", lanes=True) if value.dtype == "bool" else spread
+    return Value(f"{value.text} ? 1 : 0", "int32") if value.dtype == "bool" else value
+
+
+def _vector(dtype: str) -> str:
+    return "vec4" if dtype in ("float32", "complex64") else "ivec4"
+
+
+def _flat_main(array: Array, form: Form) -> list[str]:
+    vector = _vector(array.dtype)
+    texel = "(int(gl_FragCoord.y) << ints[0]) + int(gl_FragCoord.x)"
+    if form.lane is not None:
+        computed = "element(texel)"
+    elif array.dtype == "complex64":
+        computed = f"{vector}(element(texel * 2), element(texel * 2 + 1))"
+    else:
+        each = ", ".join(f"element(texel * 4{f' + {lane}' if lane else ''})" for lane in range(TEXEL))
+        computed = f"{vector}({each})"
+    return [
+        f"layout(location = 0) out {vector} result;",
+        "void main() {",
+        f"    int texel = {texel};",
+        f"    result = {computed};",
+        "}",
+    ]
+
+
+def _columns_main(array: Array, layout: Columns) -> list[str]:
+    _, height, width, channels = array.shape
+    groups = -(-channels // TEXEL)
+    results = [f"layout(location = {i}) out vec4 result{i};" for i in range(layout.layers)]
+    stores: list[str] = []
+    for layer in range(layout.layers):
+        value = f"element(image, row, block, {layer}, group)"
+        if width % layout.layers:
+            value = f"block * {layout.layers} + {layer} < {width} ? {value} : vec4(0.0)"
+        stores.append(f"    result{layer} = {value};")
+        if channels % TEXEL:
+            stores.append(f"    result{layer} *= used;")
+    used = f"    vec4 used = vec4(lessThan(ivec4(0, 1, 2, 3) + group * 4, ivec4({channels})));"
+    return [
+        *results,
+        "void main() {",
+        "    int x = int(gl_FragCoord.x);",
+        "    int y = int(gl_FragCoord.y) - ints[0];",
+        f"    int block = x / {groups};",
+        f"    int group = x - block * {groups};",
+        f"    int image = y / {height};",
+        f"    int row = y - image * {height};",
+        *([used] if channels % TEXEL else []),
+        *stores,
+        "}",
+    ]
+
+
+def declarations(sources: Sequence[Source], first: int = 1) -> list[str]:
+    """Samplers and the functions that load from them; `first` is the number of the first source's entry in `ints`."""
+    lines: list[str] = []
+    for number, source in enumerate(sources, first):
+        floats = source.array.dtype in ("float32", "complex64")
+        lines.append(f"uniform {'' if floats else 'i'}sampler2DArray {source.name};")
+        columns = isinstance(source.layout, Columns)
+        lines += _pixel_loader(source, number) if columns else _flat_loaders(source, number)
+    return lines
+
+
+def _pixel_loader(source: Source, number: int) -> list[str]:
+    fetch = f"texelFetch({source.name}, ivec3(x, y + ints[{number}], layer), 0)"
+    return [f"vec4 pixel_{source.name}(int x, int y, int layer) {{ return {fetch}; }}"]
+
+
+def _flat_loaders(source: Source, number: int) -> list[str]:
+    """How elements are loaded: one, four from the beginning of a texel, or four from anywhere."""
+    name, dtype = source.name, source.array.dtype
+    stored = _vector(dtype)
+    place = f"ivec3(texel & ((1 << ints[{number}]) - 1), texel >> ints[{number}], 0)"
+    lines = [f"{stored} raw_{name}(int texel) {{ return texelFetch({name}, {place}, 0); }}"]
+    if dtype == "complex64":
+        pair = f"vec4 texel = raw_{name}(position >> 1); return (position & 1) == 0 ? texel.xy : texel.zw;"
+        return [*lines, f"vec2 load_{name}(int position) {{ {pair} }}"]
+    kind, lanes = SCALARS[dtype], LANES[dtype]
+    value, raw = f"raw_{name}(position >> 2)[position & 3]", f"raw_{name}(texel)"
+    if dtype == "bool":
+        value, raw = f"{value} != 0", f"notEqual({raw}, ivec4(0))"
+    span = f"""{lanes} span_{name}(int position) {{
+    int texel = position >> 2, shift = position & 3;
+    {stored} a = raw_{name}(texel);
+    if (shift != 0) {{
+        {stored} b = raw_{name}(texel + 1);
+        a = shift == 1 ? {stored}(a.yzw, b.x) : (shift == 2 ? {stored}(a.zw, b.xy) : {stored}(a.w, b.xyz));
+    }}
+    return {"notEqual(a, ivec4(0))" if dtype == "bool" else "a"};
+}}"""
+    return [
+        *lines,
+        f"{kind} load_{name}(int position) {{ return {value}; }}",
+        f"{lanes} texel_{name}(int texel) {{ return {raw}; }}",
+        span,
+    ]
+
+
+# --- epilogues ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Epilogue:
+    """What a routine calls for each texel that it has computed: `vec4 finish(int image, ..., vec4 value)`.
+
+    Attributes:
+        lines: samplers, loaders, functions.
+        sources: the textures that it reads besides the routine's own.
+        numbers: what the uniform array `ints` must hold after the placings of all sources.
+    """
+
+    lines: tuple[str, ...]
+    sources: tuple[Source, ...]
+    numbers: tuple[int, ...]
+
+
+def render_epilogue(array: Array, routine: Array, layout: Columns, layouts: Layouts, own_sources: int) -> Epilogue:
+    """The function that makes elements of `array` of those that a routine computes.
+
+    Args:
+        array: the result of a stage that loads from `routine` at its own indices; or `routine` itself.
+        routine: what the routine computes.
+        layout: how the result lies in its texture.
+        layouts: how the other sources lie in theirs.
+        own_sources: how many textures the routine itself reads.
+    """
+    form = columns_form(array, layout)
+    head = f"vec4 finish({form.signature()}, vec4 value) {{"
+    if array is routine or array.stage is None:
+        return Epilogue((head, "    return value;", "}"), (), ())
+    sources = sources_of(array.stage.body, layouts, own_sources, (routine,))
+    lifted = Lifted(1 + own_sources + len(sources))
+    functions = FunctionTable()
+    names = {index.number: glsl for index, glsl in form.parameters}
+    by_array = {id(source.array): source for source in sources}
+    writer = Writer(by_array, functions, names, form.lane, {id(routine): "value"}, lifted)
+    value = writer.write(Substitution(form.bindings).of(array.stage.body))
+    body = [head, *writer.lines, f"    return {value.spread()};", "}"]
+    lines = (*declarations(sources, 1 + own_sources), *functions.lines(), *body)
+    return Epilogue(lines, tuple(sources), tuple(lifted.numbers))
