@@ -28,7 +28,7 @@ lint:
 	$(BIN)/lint-imports
 
 bench:
-	@$(PROVISION) venv dev
+	@$(PROVISION) venv bench
 	@$(PROVISION) models
 	@$(PROVISION) peers
 	@missed=; for benchmark in models ops add loading import_time; do \

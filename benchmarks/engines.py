@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -139,16 +139,15 @@ class Server:
                 raise ValueError(f"{command!r} is not possible now")
 
 
-def serve(engine: Engine) -> None:
+def serve(answer: Callable[[Any], dict[str, object]]) -> None:
     """Answer commands until stdin closes. What a library prints goes to stderr."""
     replies, sys.stdout = sys.stdout, sys.stderr
-    server = Server(engine)
     for line in sys.stdin:
         try:
-            answer = server.answer(json.loads(line))
+            reply = answer(json.loads(line))
         except Exception:
-            answer = {"error": traceback.format_exc()}
-        print(json.dumps(answer), file=replies, flush=True)
+            reply = {"error": traceback.format_exc()}
+        print(json.dumps(reply), file=replies, flush=True)
 
 
 def python_runtime() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from benchmarks.engines import About, Inference, Values, blas_threads, python_runtime, serve
+from benchmarks.engines import About, Inference, Server, Values, blas_threads, python_runtime, serve
 
 Layer = Callable[..., Values]
 
@@ -139,4 +139,4 @@ SIMPLE_LAYERS: dict[str, Layer] = {
 
 
 if __name__ == "__main__":
-    serve(NumPyEngine())
+    serve(Server(NumPyEngine()).answer)

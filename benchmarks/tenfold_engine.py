@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import tenfold as tf
-from benchmarks.engines import About, Inference, Values, blas_threads, python_runtime, serve
+from benchmarks.engines import About, Inference, Server, Values, blas_threads, python_runtime, serve
 
 
 class TenfoldEngine:
@@ -37,4 +37,4 @@ class TenfoldEngine:
 
 
 if __name__ == "__main__":
-    serve(TenfoldEngine(sys.argv[1] if len(sys.argv) > 1 else "cpu"))
+    serve(Server(TenfoldEngine(sys.argv[1] if len(sys.argv) > 1 else "cpu")).answer)

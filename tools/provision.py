@@ -1,6 +1,6 @@
 """Installs what a make target needs: the virtual environment, npm packages to compare with, models for tests.
 
-    python3 tools/provision.py venv demo|dev
+    python3 tools/provision.py venv demo|dev|bench
     python3 tools/provision.py models
     python3 tools/provision.py peers
     python3 tools/provision.py drivers
@@ -123,6 +123,12 @@ def fetch_npm_package(package: NpmPackage) -> Path:
 
 
 def provide_peers() -> None:
+    """Install what the benchmarks compare with: TensorFlow.js, and Chromium to run it in."""
+    provide_tfjs()
+    provide_chromium()
+
+
+def provide_tfjs() -> None:
     """Install TensorFlow.js beside the benchmarks, from the lock file."""
     stamp = PEERS / "node_modules" / "tenfold.stamp"
     digest = _digest([PEERS / "package.json", PEERS / "package-lock.json"])
@@ -142,18 +148,28 @@ def provide_peers() -> None:
     stamp.write_text(digest)
 
 
+def provide_chromium() -> None:
+    """Install Debian's Chromium, where none is there."""
+    if shutil.which("chromium") is None:
+        _install_from_debian("Chromium", "chromium", "comparisons in the browser will fail")
+
+
 def provide_drivers() -> None:
     """Install Mesa's software driver for OpenGL ES, where no OpenGL ES can be loaded."""
-    if _loads("libEGL.so.1") and _loads("libGLESv2.so.2"):
-        return
-    command = "apt-get install -y libegl1 libgles2 libgl1-mesa-dri"
+    if not (_loads("libEGL.so.1") and _loads("libGLESv2.so.2")):
+        _install_from_debian("OpenGL ES", "libegl1 libgles2 libgl1-mesa-dri", "tests that need it are skipped")
+
+
+def _install_from_debian(what: str, packages: str, consequence: str) -> None:
+    """Install packages as root on Debian; elsewhere say what follows from doing without."""
+    command = f"apt-get install -y {packages}"
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        print(f"· OpenGL ES is missing; tests that need it are skipped. On Debian, as root: {command}")
+        print(f"· {what} is missing; {consequence}. On Debian, as root: {command}")
         return
     remedy = "This needs Debian's packages. Is there a network?"
     run("asking for Debian's packages", [apt, "update"], remedy)
-    run("installing Mesa", ["env", "DEBIAN_FRONTEND=noninteractive", *command.split()], remedy)
+    run(f"installing {what}", ["env", "DEBIAN_FRONTEND=noninteractive", *command.split()], remedy)
 
 
 def _loads(library: str) -> bool:
@@ -267,6 +283,7 @@ def _is_stamped(stamp: Path, digest: str) -> bool:
 STEPS: dict[tuple[str, ...], Callable[[], None]] = {
     ("venv", "demo"): lambda: provide_venv("demo"),
     ("venv", "dev"): lambda: provide_venv("dev"),
+    ("venv", "bench"): lambda: provide_venv("bench"),
     ("models",): provide_models,
     ("peers",): provide_peers,
     ("drivers",): provide_drivers,
