@@ -125,6 +125,7 @@ def package_init(ops: Iterable[OpEntry]) -> str:
         "from typing import TYPE_CHECKING, Any",
         "",
         "import tenfold.backends.cpu  # noqa: F401",
+        "import tenfold.backends.webgl  # noqa: F401",
         *(f"from tenfold import {name}" for name in PUBLIC_ROOMS),
         *(f"from tenfold.api import {name}" for name in sorted(namespaces)),
         *(_import(module, names) for module, names in sorted(by_module.items())),

@@ -1,0 +1,406 @@
+"""From the steps of a plan to draws over textures that are still to be made.
+
+Images `[batch, height, width, channels]` of floats lie in columns once a convolution has made them so, everything else is
+flat. Convolutions want their image in columns; all other kernels read each input as it lies. So conversions are few.
+Cheap kernels that one other reads (padding, slices) are computed inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tenfold.backends.webgl.flat import format_of
+from tenfold.backends.webgl.routines.convolution import (
+    OWN_SOURCES,
+    can_convolve,
+    convolution,
+    packed_filter,
+)
+from tenfold.codegen.compute import Array, compute, flatten
+from tenfold.codegen.expr import constant
+from tenfold.codegen.fusing import ElementwiseStage, applied, inlined, with_stages
+from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits
+from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render, render_epilogue
+from tenfold.core.kernel import TensorSpec, find_kernel_definition
+from tenfold.core.windows import ConvInfo, conv2d_info
+from tenfold.devices.gl.interface import Format, Limits
+from tenfold.graph.plan import Plan, Step
+
+Layout = Flat | Columns
+
+MOST_COLUMNS: Final = 8
+"""Render targets of a draw at most; what WebGL 2 promises is four."""
+
+CONVOLUTIONS: Final = {"Conv2D": False, "DepthwiseConv2dNative": True}
+"""The kernels that `routines.convolution` computes, and whether each channel has a filter of its own."""
+
+INLINED: Final = frozenset(("PadV2", "Slice", "BroadcastTo", "Fill", "ZerosLike", "OnesLike"))
+"""Kernels that are computed inside the elementwise kernel that reads them, if it is the only one."""
+
+ON_DEVICE: Final = ("float32", "int32", "bool", "complex64")
+"""The dtypes that shaders know."""
+
+
+class NotPlannedError(Exception):
+    """A plan has a step that no draws compute."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A texture to be.
+
+    Attributes:
+        extent: its size.
+        format: of its texels.
+        texels: what it holds all the time, `[layer, row, column, component]`; None if draws write it.
+        array: the array that it holds, where it is one.
+        layout: how.
+    """
+
+    extent: Extent
+    format: Format
+    texels: np.ndarray | None = None
+    array: Array | None = None
+    layout: Layout = FLAT
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDraw:
+    """A draw over places.
+
+    Attributes:
+        body: the shader.
+        samplers: the names of its textures.
+        sources: what these are.
+        target: where it writes.
+        ints: the numbers of the uniform array `ints`.
+    """
+
+    body: str
+    samplers: tuple[str, ...]
+    sources: tuple[int, ...]
+    target: int
+    ints: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Assembly:
+    """What a plan becomes.
+
+    Attributes:
+        places: the textures.
+        draws: what is drawn, in order.
+        inputs: the place of each input of the plan; None for one that nothing reads.
+        outputs: the place of each output of the plan; for one that is an input seen in another shape, that input's
+            number as a negative one (-1 for the first).
+    """
+
+    places: list[Place]
+    draws: list[PlannedDraw]
+    inputs: list[int | None]
+    outputs: list[int]
+
+
+def columns_of(width: int, most: int) -> Columns:
+    """How many layers images of that width have: wide blocks save fetches, unused columns cost arithmetic."""
+
+    def cost(layers: int) -> float:
+        return Columns(layers).blocks(width) * layers * (0.57 + 3.0 / layers)
+
+    return Columns(min(range(1, most + 1), key=cost))
+
+
+def assemble(plan: Plan, float_format: Format, limits: Limits) -> Assembly:
+    """Plan the draws.
+
+    Raises:
+        NotPlannedError: if there is a step that has to be run another way.
+    """
+    return _Assembler(plan, float_format, limits).assembly()
+
+
+class _Assembler:
+    """Arrays stand for values: those that draws compute have a stage, and a place as soon as somebody reads them."""
+
+    def __init__(self, plan: Plan, float_format: Format, limits: Limits) -> None:
+        self._plan = plan
+        self._float_format = float_format
+        self._limits = limits
+        self._most = min(MOST_COLUMNS, limits.draw_buffers)
+        self._readers = _count_readers(plan)
+        self._places: list[Place] = []
+        self._draws: list[PlannedDraw] = []
+        self._arrays: dict[int, Array] = {}
+        self._layouts: dict[int, Layout] = {}
+        self._place_of: dict[tuple[int, Layout], int] = {}
+        self._inputs: dict[int, int] = {}
+        self._constants: dict[int, np.ndarray] = {}
+        self._always_inside: list[Array] = []
+        self._inside_elementwise: list[Array] = []
+        for number in plan.inputs:
+            spec = plan.specs[number]
+            array = self._arrays[number] = Array(spec.shape, spec.dtype, number)
+            self._inputs[id(array)] = number
+            self._layouts[id(array)] = self._layout_of_input(number)
+        for number, tensor in plan.constants.items():
+            self._arrays[number] = self._constant(plan.specs[number], tensor.numpy())
+
+    def assembly(self) -> Assembly:
+        """All steps, in order."""
+        for step in self._plan.steps:
+            self._step(step)
+        outputs = [self._output(number) for number in self._plan.outputs]
+        inputs = [self._input_place(number) for number in self._plan.inputs]
+        return Assembly(self._places, self._draws, inputs, outputs)
+
+    def _constant(self, spec: TensorSpec, values: np.ndarray) -> Array:
+        """A constant; a single number becomes a part of the shaders that read it."""
+        if values.size == 1 and spec.dtype != "complex64":
+            number = values.item()
+            array = compute(spec.shape, lambda *_: constant(number, spec.dtype))
+            self._always_inside.append(array)
+        else:
+            array = Array(spec.shape, spec.dtype, -1)
+        self._constants[id(array)] = values
+        return array
+
+    # -- steps --------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step) -> None:
+        if step.kernel in ("Identity", "Reshape") and not step.epilogue:
+            self._view(step)
+        elif step.kernel not in CONVOLUTIONS or not self._convolved(step):
+            self._defined(step)
+
+    def _input(self, number: int | None) -> Array:
+        if number is None:
+            raise NotPlannedError("a step without its input")
+        return self._arrays[number]
+
+    def _view(self, step: Step) -> None:
+        """A value seen in another shape: the same texture, if the value is flat."""
+        given, (output,) = self._input(step.inputs[0]), step.outputs
+        spec = self._plan.specs[output]
+        if given.shape == spec.shape:
+            self._arrays[output] = given
+        elif isinstance(self._layout(given), Columns) or id(given) in self._inputs:
+            self._arrays[output] = compute(spec.shape, lambda *i: given.at_flat(flatten(i, spec.shape)))
+        else:
+            seen = self._arrays[output] = Array(spec.shape, spec.dtype, -1)
+            self._place_of[id(seen), FLAT] = self._place(given, FLAT)
+
+    def _convolved(self, step: Step) -> bool:
+        """Whether a convolution is one for the routine, which then is planned."""
+        image, filter = self._input(step.inputs[0]), self._input(step.inputs[1])
+        depthwise = CONVOLUTIONS[step.kernel]
+        spec = self._plan.specs[step.outputs[0]]
+        values = self._constants.get(id(filter))
+        if values is None or image.dtype != "float32" or not image.size or 0 in spec.shape:
+            return False
+        info = _windows(step, image.shape, filter.shape, depthwise)
+        if not can_convolve(info, depthwise):
+            return False
+        layout_in, layout = self._image_layout(image), columns_of(info.out_width, self._most)
+        packed = packed_filter(values, depthwise)
+        extents = (layout_in.extent(image.shape, "float32"), layout.extent(spec.shape, "float32"), _extent_of(packed))
+        if not all(map(self._fits, extents)):
+            return False
+        result = Array(spec.shape, "float32", -1)
+        target = self._with_epilogue(result, step)
+        epilogue = render_epilogue(target, result, layout, self._layouts_of(target), OWN_SOURCES)
+        shader = convolution(info, layout_in, layout, epilogue, depthwise)
+        sources = [self._place(image, layout_in), self._constant_place(packed)]
+        sources += [self._place(source.array, source.layout) for source in epilogue.sources]
+        self._finish(step.outputs[0], target, layout, shader.body, shader.samplers, sources, shader.numbers)
+        return True
+
+    def _defined(self, step: Step) -> None:
+        """Draws of what a kernel's definition says."""
+        kernel = find_kernel_definition(step.kernel)
+        if kernel is None or kernel.definition is None:
+            raise NotPlannedError(step.kernel)
+        inputs = [None if number is None else self._arrays[number] for number in step.inputs]
+        if any(x is not None and x.dtype not in ON_DEVICE for x in inputs):
+            raise NotPlannedError(step.kernel)
+        made = applied(kernel.definition, inputs, step.attributes, elementwise=kernel.elementwise)
+        for number, array in zip(step.outputs, made, strict=True):
+            if not array.size or array.dtype not in ON_DEVICE:
+                raise NotPlannedError(f"{step.kernel} of {array.dtype}{list(array.shape)}")
+            final = self._with_epilogue(array, step)
+            inside = [*self._always_inside, *(self._inside_elementwise if kernel.elementwise else ())]
+            self._arrays[number] = final = inlined(final, inside)
+            if step.kernel in INLINED and self._readers[number] == 1:
+                self._inside_elementwise.append(final)
+            elif final.stage is not None:
+                self._draw(final)
+
+    def _with_epilogue(self, result: Array, step: Step) -> Array:
+        """What the elementwise stages of a step make of its result, cheap operands inside."""
+        stages = []
+        for stage in step.epilogue:
+            kernel = find_kernel_definition(stage.kernel)
+            if kernel is None or kernel.definition is None:
+                raise NotPlannedError(stage.kernel)
+            operands = tuple(None if number is None else self._arrays[number] for number in stage.operands)
+            stages.append(ElementwiseStage(kernel.definition, operands, stage.attributes))
+        fused = with_stages(result, stages)
+        inside = [*self._always_inside, *self._inside_elementwise]
+        return inlined(fused, [*inside, result] if result.stage is not None and stages else inside) if stages else fused
+
+    # -- layouts ------------------------------------------------------------------------------------------
+
+    def _layout(self, array: Array) -> Layout:
+        return self._layouts.get(id(array), FLAT)
+
+    def _layouts_of(self, array: Array) -> dict[int, Layout]:
+        """The layouts of what an array is computed of, which may have to be drawn first."""
+        sources = loaded_arrays(array.stage.body) if array.stage is not None else []
+        for source in sources:
+            if source.stage is not None and not self._is_placed(source):
+                self._draw(source)
+        return {id(source): self._layout(source) for source in sources}
+
+    def _image_layout(self, image: Array) -> Columns:
+        """The columns in which a convolution reads an image."""
+        layout = self._layout(image)
+        return layout if isinstance(layout, Columns) else columns_of(image.shape[2], self._most)
+
+    def _layout_of_input(self, number: int) -> Layout:
+        """Pictures that convolutions read come in columns: they are packed so before they are uploaded."""
+        spec = self._plan.specs[number]
+        readers = [step for step in self._plan.steps if number in step.inputs]
+        if spec.dtype != "float32" or len(spec.shape) != 4 or not all(spec.shape) or not readers:
+            return FLAT
+        if not all(step.kernel in CONVOLUTIONS and step.inputs[0] == number for step in readers):
+            return FLAT
+        layout = Columns(1) if spec.shape[3] <= TEXEL else columns_of(spec.shape[2], self._most)
+        return layout if self._fits(layout.extent(spec.shape, spec.dtype)) else FLAT
+
+    def _preferred(self, array: Array, layouts: Mapping[int, Layout]) -> Layout:
+        """The layout for a result: columns for images that are made of images in columns."""
+        if array.rank != 4 or array.dtype != "float32" or not any(isinstance(layout, Columns) for layout in layouts.values()):
+            return FLAT
+        layout = columns_of(array.shape[2], self._most)
+        return layout if self._fits(layout.extent(array.shape, array.dtype)) else FLAT
+
+    def _fits(self, extent: Extent) -> bool:
+        return fits(extent, self._limits.texture_size, self._limits.array_layers)
+
+    # -- draws and places ---------------------------------------------------------------------------------
+
+    def _draw(self, array: Array) -> None:
+        """Draw what a stage computes."""
+        layouts = self._layouts_of(array)
+        layout = self._preferred(array, layouts)
+        shader = render(array, layout, layouts)
+        sources = [self._place(source, self._layout(source)) for source in shader.sources]
+        self._finish(None, array, layout, shader.body, shader.samplers, sources, shader.numbers)
+
+    def _finish(
+        self,
+        number: int | None,
+        array: Array,
+        layout: Layout,
+        body: str,
+        samplers: tuple[str, ...],
+        sources: Sequence[int],
+        numbers: tuple[int, ...],
+    ) -> None:
+        """File a draw and where its result lies."""
+        if len(sources) > self._limits.texture_units:
+            raise NotPlannedError(f"a kernel of {len(sources)} inputs")
+        if number is not None:
+            self._arrays[number] = array
+        self._layouts[id(array)] = layout
+        target = self._new_place(array, layout)
+        ints = (*map(self._placing, (target, *sources)), *numbers)
+        self._draws.append(PlannedDraw(body, samplers, tuple(sources), target, ints))
+
+    def _placing(self, place: int) -> int:
+        there = self._places[place]
+        return 0 if there.array is None else placing(there.array, there.layout, there.extent)
+
+    def _is_placed(self, array: Array) -> bool:
+        return (id(array), self._layout(array)) in self._place_of
+
+    def _place(self, array: Array, layout: Layout) -> int:
+        """The place where an array lies in a layout, drawn now if need be."""
+        found = self._place_of.get((id(array), layout))
+        if found is not None:
+            return found
+        if id(array) in self._constants:
+            return self._new_place(array, layout, layout.packed(self._constants[id(array)]))
+        if id(array) in self._inputs and layout == self._layout(array):
+            return self._new_place(array, layout)
+        if array.stage is not None and not self._is_placed(array):
+            self._draw(array)
+            return self._place(array, layout)
+        return self._converted(array, layout)
+
+    def _converted(self, array: Array, layout: Layout) -> int:
+        """The place of an array in another layout than its own."""
+        own = self._layout(array)
+        source = self._place(array, own)
+        shader = render(compute(array.shape, lambda *i: array[i]), layout, {id(array): own})
+        target = self._new_place(array, layout)
+        ints = (self._placing(target), self._placing(source), *shader.numbers)
+        self._draws.append(PlannedDraw(shader.body, shader.samplers, (source,), target, ints))
+        return target
+
+    def _new_place(self, array: Array, layout: Layout, texels: np.ndarray | None = None) -> int:
+        extent = layout.extent(array.shape, array.dtype)
+        if not self._fits(extent):
+            raise NotPlannedError(f"a value of shape {list(array.shape)}")
+        form = format_of(array.dtype, self._float_format)
+        self._places.append(Place(extent, form, texels, array, layout))
+        self._place_of[id(array), layout] = len(self._places) - 1
+        return len(self._places) - 1
+
+    def _constant_place(self, texels: np.ndarray) -> int:
+        self._places.append(Place(_extent_of(texels), self._float_format, texels))
+        return len(self._places) - 1
+
+    def _input_place(self, number: int) -> int | None:
+        array = self._arrays[number]
+        return self._place_of.get((id(array), self._layout(array)))
+
+    def _output(self, number: int) -> int:
+        array = self._arrays[number]
+        if id(array) in self._inputs:
+            return -1 - self._plan.inputs.index(self._inputs[id(array)])
+        return self._place(array, self._layout(array))
+
+
+def _windows(step: Step, image: Sequence[int], filter: Sequence[int], depthwise: bool) -> ConvInfo:
+    attributes = step.attributes
+    return conv2d_info(
+        image,
+        filter,
+        attributes["strides"],
+        attributes.get("dilations", (1, 1)),
+        attributes["pad"],
+        attributes.get("data_format", "NHWC"),
+        attributes.get("dim_rounding_mode"),
+        depthwise,
+    )
+
+
+def _extent_of(texels: np.ndarray) -> Extent:
+    layers, height, width, _ = texels.shape
+    return Extent(width, height, layers, 0, height, width)
+
+
+def _count_readers(plan: Plan) -> dict[int, int]:
+    """How often each value is read; outputs count as several."""
+    counts = dict.fromkeys(range(len(plan.specs)), 0)
+    for number in plan.outputs:
+        counts[number] += 2
+    for step in plan.steps:
+        for number in (*step.inputs, *(number for stage in step.epilogue for number in stage.operands)):
+            if number is not None:
+                counts[number] += 1
+    return counts

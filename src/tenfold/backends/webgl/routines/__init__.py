@@ -1,0 +1,1 @@
+"""Shaders written by hand, where they are measurably faster than what definitions render to."""

@@ -1,0 +1,264 @@
+"""Convolutions of images in columns: a shader computes four channels of neighbouring columns at once.
+
+A weight is fetched once for all columns of a block, and a pixel once for all windows that see it. A column outside the
+image is fetched all the same and its value not used; a row outside is passed over. Shapes are uniforms, so that the
+layers of a model share few programs: a program knows the window, the layouts and the epilogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from tenfold.codegen.glsl.layouts import TEXEL, Columns
+from tenfold.codegen.glsl.renderer import Epilogue
+from tenfold.core.windows import ConvInfo
+
+OWN_SOURCES: Final = 2
+"""Textures that these shaders read themselves: the image and the filter."""
+
+SAMPLERS: Final = ("image_source", "filter_source")
+
+_NUMBERS: Final = (
+    "groups_in",
+    "groups",
+    "rows_in",
+    "columns_in",
+    "rows",
+    "columns",
+    "top",
+    "left",
+    "channels",
+)
+"""The shape, as it stands at the end of the uniform array `ints`."""
+
+
+class RoutineShader(NamedTuple):
+    """A shader that a routine wrote.
+
+    Attributes:
+        body: the source, without version and precision.
+        samplers: the names of the textures that it reads, in order.
+        numbers: what `ints` holds after the placings of the target and of all sources.
+    """
+
+    body: str
+    samplers: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+
+def can_convolve(info: ConvInfo, depthwise: bool) -> bool:
+    """Whether the shaders here compute such a convolution."""
+    if info.data_format != "NHWC" or info.groups != 1:
+        return False
+    taps = info.filter_height * info.filter_width
+    return (not depthwise or info.multiplier == 1) and info.filter_width <= WIDEST and taps <= WIDEST**2
+
+
+WIDEST: Final = 11
+"""Windows wider than this would need more registers than there are."""
+
+
+def packed_filter(filter: np.ndarray, depthwise: bool) -> np.ndarray:
+    """A filter `[height, width, in_channels, out_channels]` as texels `[tap, out group, in channel, component]`.
+
+    A depthwise one, `[height, width, channels, 1]`, becomes `[1, tap, group, component]`.
+    """
+    height, width, inputs, outputs = filter.shape
+    if depthwise:
+        groups = -(-inputs // TEXEL)
+        padded = np.zeros((height * width, groups * TEXEL), np.float32)
+        padded[:, :inputs] = filter.reshape(height * width, inputs)
+        return padded.reshape(1, height * width, groups, TEXEL)
+    rounded, groups = -(-inputs // TEXEL) * TEXEL, -(-outputs // TEXEL)
+    padded_filter = np.zeros((height * width, rounded, groups * TEXEL), np.float32)
+    padded_filter[:, :inputs, :outputs] = filter.reshape(height * width, inputs, outputs)
+    by_group = padded_filter.reshape(height * width, rounded, groups, TEXEL)
+    return np.ascontiguousarray(by_group.transpose(0, 2, 1, 3))
+
+
+def convolution(
+    info: ConvInfo, layout_in: Columns, layout: Columns, epilogue: Epilogue, depthwise: bool
+) -> RoutineShader:
+    """The shader of a convolution.
+
+    Args:
+        info: windows and shapes.
+        layout_in: how the image lies.
+        layout: how the result lies.
+        epilogue: what becomes of each texel.
+        depthwise: whether each channel has a filter of its own.
+    """
+    first_number = 1 + OWN_SOURCES + len(epilogue.sources) + len(epilogue.numbers)
+    shape = (
+        -(-info.in_channels // TEXEL),
+        -(-info.out_channels // TEXEL),
+        info.in_height,
+        info.in_width,
+        info.out_height,
+        info.out_width,
+        info.pad_top,
+        info.pad_left,
+        info.out_channels,
+    )
+    writer = _Writer(info, layout_in, layout, depthwise)
+    lines = [
+        f"uniform int ints[{first_number + len(_NUMBERS)}];",
+        *(f"uniform sampler2DArray {name};" for name in SAMPLERS),
+        *epilogue.lines,
+        *(f"layout(location = {i}) out vec4 result{i};" for i in range(layout.layers)),
+        "void main() {",
+        *(f"    int {name} = ints[{first_number + i}];" for i, name in enumerate(_NUMBERS)),
+        *writer.main(),
+        "}",
+    ]
+    samplers = (*SAMPLERS, *(source.name for source in epilogue.sources))
+    return RoutineShader("\n".join(lines) + "\n", samplers, (*epilogue.numbers, *shape))
+
+
+class _Writer:
+    """Writes the body of `main`."""
+
+    def __init__(self, info: ConvInfo, layout_in: Columns, layout: Columns, depthwise: bool) -> None:
+        self._info = info
+        self._layers_in = layout_in.layers
+        self._layers = layout.layers
+        self._depthwise = depthwise
+        self._stride = info.stride_width
+        self._dilation = info.dilation_width
+        self._taps = info.filter_width
+        # Of inputs with up to four channels, only those that exist are multiplied.
+        self._components = "xyzw"[: info.in_channels]
+        self._one_to_one = (info.filter_height, info.filter_width, *info.strides) == (1, 1, 1, 1) and not any(
+            (info.pad_top, info.pad_left, info.pad_bottom, info.pad_right)
+        )
+
+    def main(self) -> list[str]:
+        return [
+            "    int x = int(gl_FragCoord.x), y = int(gl_FragCoord.y) - ints[0];",
+            "    int block = int((float(x) + 0.5) / float(groups)), group = x - block * groups;",
+            *self._image_and_row(),
+            *(f"    vec4 s{i} = vec4(0.0);" for i in range(self._layers)),
+            *self._columns(),
+            *self._loops(),
+            *self._stores(),
+        ]
+
+    def _image_and_row(self) -> list[str]:
+        if self._info.batch == 1:
+            return ["    int image = 0, row = y;"]
+        return ["    int image = int((float(y) + 0.5) / float(rows)), row = y - image * rows;"]
+
+    # -- the columns of the input that a block sees -------------------------------------------------------
+
+    def _seen(self) -> range:
+        """Numbers of the input's columns from the first that a block may see, at `-left`."""
+        return range((self._layers - 1) * self._stride + (self._taps - 1) * self._dilation + 1)
+
+    def _readers(self, column: int) -> list[tuple[int, int]]:
+        """The windows that see a column, as (column of the block, tap)."""
+        pairs = ((j, t) for j in range(self._layers) for t in range(self._taps))
+        return [(j, t) for j, t in pairs if j * self._stride + t * self._dilation == column]
+
+    def _used(self) -> list[int]:
+        return [column for column in self._seen() if self._readers(column)]
+
+    def _is_static(self) -> bool:
+        """Whether each column of a block always lies in the same layer."""
+        return (self._layers * self._stride) % self._layers_in == 0
+
+    def _surely_inside(self, column: int) -> bool:
+        """Whether a column is one of the block itself, beyond whose end there are zeros."""
+        same = self._stride == 1 and self._layers == self._layers_in
+        return same and 0 <= column - self._info.pad_left < self._layers
+
+    def _columns(self) -> list[str]:
+        """Where each column lies, and whether it exists."""
+        groups = "groups" if self._depthwise else "groups_in"
+        offset = " + group" if self._depthwise else ""
+        lines: list[str] = []
+        for column in self._used():
+            at = column - self._info.pad_left
+            if not self._surely_inside(column):
+                lines.append(f"    int c{column} = block * {self._layers * self._stride} + {at};")
+                lines.append(f"    bool in{column} = c{column} >= 0 && c{column} < columns_in;")
+            if self._is_static():
+                step, layer = divmod(at, self._layers_in)
+                blocks = self._layers * self._stride // self._layers_in
+                place = f"block * {blocks} + {step}" if blocks != 1 else f"block + {step}"
+                lines.append(f"    int x{column} = ({place}) * {groups}{offset};")
+            else:
+                lines.append(f"    int b{column} = max(c{column}, 0) / {self._layers_in};")
+                lines.append(f"    int l{column} = max(c{column}, 0) - b{column} * {self._layers_in};")
+                lines.append(f"    int x{column} = b{column} * {groups}{offset};")
+        return lines
+
+    def _pixel(self, column: int, group: str) -> str:
+        layer = str((column - self._info.pad_left) % self._layers_in) if self._is_static() else f"l{column}"
+        fetched = f"texelFetch(image_source, ivec3(x{column}{group}, at, {layer}), 0)"
+        return fetched if self._surely_inside(column) else f"in{column} ? {fetched} : vec4(0.0)"
+
+    # -- sums ---------------------------------------------------------------------------------------------
+
+    def _loops(self) -> list[str]:
+        if self._one_to_one:
+            return ["    int at = ints[1] + image * rows_in + row;", *self._row("    ", "0")]
+        info = self._info
+        return [
+            f"    for (int tap = 0; tap < {info.filter_height}; tap++) {{",
+            f"        int seen = row * {info.stride_height} + tap * {info.dilation_height} - top;",
+            "        if (seen >= 0 && seen < rows_in) {",
+            "            int at = ints[1] + image * rows_in + seen;",
+            *self._row(" " * 12, f"tap * {self._taps}"),
+            "        }",
+            "    }",
+        ]
+
+    def _row(self, indent: str, first_tap: str) -> list[str]:
+        if self._depthwise:
+            return [indent + line for line in self._depthwise_row(first_tap)]
+        inner = [
+            f"{indent}    vec4 {', '.join(self._weights(first_tap))}, a;",
+            *(f"{indent}    {line}" for column in self._used() for line in self._products(column)),
+        ]
+        return [f"{indent}for (int k = 0; k < groups_in; k++) {{", *inner, f"{indent}}}"]
+
+    def _weights(self, first_tap: str) -> list[str]:
+        return [
+            f"w{tap}{component} = texelFetch(filter_source, ivec3(k * 4 + {i}, group, {first_tap} + {tap}), 0)"
+            for tap in range(self._taps)
+            for i, component in enumerate(self._components)
+        ]
+
+    def _products(self, column: int) -> list[str]:
+        lines = [f"a = {self._pixel(column, ' + k')};"]
+        for j, tap in self._readers(column):
+            terms = " + ".join(f"a.{c} * w{tap}{c}" for c in self._components)
+            lines.append(f"s{j} += {terms};")
+        return lines
+
+    def _depthwise_row(self, first_tap: str) -> list[str]:
+        weights = [
+            f"w{tap} = texelFetch(filter_source, ivec3(group, {first_tap} + {tap}, 0), 0)" for tap in range(self._taps)
+        ]
+        lines = [f"vec4 {', '.join(weights)}, a;"]
+        for column in self._used():
+            lines.append(f"a = {self._pixel(column, '')};")
+            lines += [f"s{j} += a * w{tap};" for j, tap in self._readers(column)]
+        return lines
+
+    # -- results ------------------------------------------------------------------------------------------
+
+    def _stores(self) -> Sequence[str]:
+        partial = self._info.out_channels % TEXEL != 0
+        lines = []
+        if partial:
+            lines.append("    vec4 used = vec4(lessThan(ivec4(0, 1, 2, 3) + group * 4, ivec4(channels)));")
+        for j in range(self._layers):
+            finished = f"finish(image, row, block, {j}, group, s{j})"
+            lines.append(f"    result{j} = block * {self._layers} + {j} < columns ? {finished} : vec4(0.0);")
+            if partial:
+                lines.append(f"    result{j} = mix(vec4(0.0), result{j}, notEqual(used, vec4(0.0)));")
+        return lines

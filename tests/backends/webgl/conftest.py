@@ -1,0 +1,34 @@
+"""The webgl backend on whatever OpenGL ES the machine has, with kernels drawn rather than forwarded to the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+import tenfold as tf
+from tenfold.core.errors import BackendError
+from tenfold.devices.gl.library import load_libraries
+
+if TYPE_CHECKING:
+    from tenfold.backends.webgl.backend import WebglBackend
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _driver() -> None:
+    try:
+        load_libraries()
+    except BackendError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def webgl(_driver: None) -> Iterator[WebglBackend]:
+    """The backend, active, without host forwarding."""
+    tf.ready().result()  # so that there is a backend to come back to
+    before = tf.env().get_bool("WEBGL_CPU_FORWARD")
+    tf.env().set("WEBGL_CPU_FORWARD", False)
+    with tf.backend_scope("webgl") as backend:
+        yield cast("WebglBackend", backend)
+    tf.env().set("WEBGL_CPU_FORWARD", before)
