@@ -14,6 +14,7 @@ A definition takes the kernel's inputs as `Array`s and its attributes, and retur
 * `x[...]` loads one element. An index beyond the array is legal where a `select` throws the value away, and for indices
   that come from data: it is clamped to the array.
 * Reductions run over ranges of constant length. Sums are in the dtype of the body.
+* A stage loads from `MOST_SOURCES` arrays at most; definitions that are given more combine them step by step.
 
 Index arithmetic is simplified as it is built: ranges are known, so that `i // 4` of an index below 4 is 0. A renderer
 sees scalar expressions, loads, reductions and stages, nothing else. Like `expr`, this module knows nothing of tensors.
@@ -27,6 +28,9 @@ from typing import Any, Final, NamedTuple
 from tenfold.codegen.expr import Expr, Operand, call, constant
 from tenfold.codegen.simplification import bounds as bounds
 from tenfold.codegen.simplification import simplify as simplify
+
+MOST_SOURCES: Final = 16
+"""What a fragment shader may read on every device."""
 
 REDUCTIONS: Final = ("sum", "prod", "min", "max", "any", "all", "arg_min", "arg_max")
 
@@ -149,6 +153,38 @@ def compute(shape: Sequence[int], body: Callable[..., Operand], dtype: str | Non
             raise TypeError("compute needs a dtype where the body gives a plain number.")
         element = constant(element, dtype)
     return Array(shape, element.dtype, stage=Stage(tuple(index for index, _ in pairs), element))
+
+
+def loaded_arrays(expr: Expr) -> list[Array]:
+    """The arrays that an expression loads from, each once."""
+    found: dict[int, Array] = {}
+    seen, waiting = {id(expr)}, [expr]
+    while waiting:
+        node = waiting.pop()
+        if node.function == "element":
+            found.setdefault(id(node.value), node.value)
+        for argument in reversed(node.arguments):
+            if id(argument) not in seen:
+                seen.add(id(argument))
+                waiting.append(argument)
+    return list(found.values())
+
+
+def stages_of(*results: Array) -> list[Array]:
+    """The results of all stages that arrays are made in, their own included, each after those that it is made of."""
+    ordered: list[Array] = []
+    seen: set[int] = set()
+    # An array stands here twice: first what it loads from is to come, then the array itself.
+    waiting = [(array, False) for array in reversed(results)]
+    while waiting:
+        array, ready = waiting.pop()
+        if ready:
+            ordered.append(array)
+        elif array.stage is not None and id(array) not in seen:
+            seen.add(id(array))
+            waiting.append((array, True))
+            waiting.extend((source, False) for source in reversed(loaded_arrays(array.stage.body)))
+    return ordered
 
 
 def reduce(kind: str, lengths: Sequence[int], body: Callable[..., Operand], dtype: str | None = None) -> Expr:

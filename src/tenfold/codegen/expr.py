@@ -16,8 +16,8 @@ from typing import Any, Final
 
 Number = bool | int | float
 
-# Scalar functions by name, with the rule for the dtype of their result: that of the arguments ("same"), "bool", or
-# for "real" that of the arguments, float32 for complex ones.
+# Scalar functions by name, with the rule for the dtype of their result: that of the arguments ("same"), "bool", for
+# "real" that of the arguments, float32 for complex ones, and for "complex" the complex numbers of two real ones.
 FUNCTIONS: Final[dict[str, str]] = {
     **dict.fromkeys(
         [
@@ -78,6 +78,7 @@ FUNCTIONS: Final[dict[str, str]] = {
         "bool",
     ),
     **dict.fromkeys(["absolute", "real", "imag"], "real"),
+    "complex": "complex",
 }
 
 
@@ -165,6 +166,8 @@ def call(function: str, *operands: Operand) -> Expr:
         return Expr(function, arguments, "bool")
     if rule == "real" and dtype == "complex64":
         return Expr(function, arguments, "float32")
+    if rule == "complex":
+        return Expr(function, arguments, "complex64")
     return Expr(function, arguments, dtype)
 
 

@@ -251,6 +251,14 @@ def _imag(x: Any, out: np.ndarray | None = None) -> np.ndarray:
     return _into(np.array(np.imag(x)), out)
 
 
+def _complex(real: Any, imag: Any, out: np.ndarray | None = None) -> np.ndarray:
+    """Part by part: a sum would make NaN of what an infinite part has beside it."""
+    shape = np.broadcast_shapes(np.shape(real), np.shape(imag))
+    result = np.empty(shape, np.complex64) if out is None else out
+    result.real, result.imag = real, imag
+    return result
+
+
 def _int_power(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
     """In double precision and back, so that negative exponents are legal: 2 ** -1 is 0."""
     return _into(cast_array(np.asarray(np.power(np.asarray(x, np.float64), y)), "int32"), out)
@@ -269,11 +277,12 @@ def _int_remainder(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
     return _into(np.remainder(x, y), out)
 
 
-_ALWAYS_SPECIAL = {"clip", "select", "real", "imag"}
+_ALWAYS_SPECIAL = {"clip", "complex", "select", "real", "imag"}
 _SPECIAL: dict[str, Any] = {
     "clip": _clip,
     "select": _select,
     "cast": _cast,
+    "complex": _complex,
     "copied": _copied,
     "real": _real,
     "imag": _imag,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator
 from math import gcd
 from typing import Final, NamedTuple
 
-from tenfold.codegen.expr import Expr, call, constant, size
+from tenfold.codegen.expr import Expr, call, constant
 
 GREATEST: Final = 2**31 - 1
 
@@ -180,7 +180,14 @@ def _fewest(plain: Expr) -> Expr:
     if not joined and len(terms) == before[0] + after[0] and not (before[1] and after[1]):
         return plain
     written = terms.expression()
-    return written if size(written) < size(plain) else plain
+    return written if _operations(written) < _operations(plain) else plain
+
+
+def _operations(expr: Expr) -> int:
+    """How many operations index arithmetic needs, whatever it is about."""
+    if expr.function not in _SIMPLIFIERS:
+        return 0
+    return 1 + sum(map(_operations, expr.arguments))
 
 
 def _simple_multiply(a: Expr, b: Expr) -> Expr:

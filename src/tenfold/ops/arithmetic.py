@@ -5,8 +5,11 @@ Tensors of different dtypes are cast to the wider one first, bools to int32; sha
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 
+from tenfold.codegen.compute import MOST_SOURCES, Array, compute
 from tenfold.codegen.expr import Expr, function, select
 from tenfold.core.conversion import TensorLike, convert_to_tensor_array
 from tenfold.core.engine import ENGINE
@@ -21,6 +24,7 @@ Thunks = Sequence[Callable[[], Tensor] | None]
 
 floor_divide, remainder, power = function("floor_divide"), function("remainder"), function("power")
 maximum_of, minimum_of = function("maximum"), function("minimum")
+logical_or = function("logical_or")
 
 
 def _for_both(a: Tensor, b: Tensor, da: Callable[[], Tensor], db: Callable[[], Tensor]) -> Thunks:
@@ -493,7 +497,15 @@ def _add_n_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return specs[0]
 
 
-ADD_N = define_kernel(Kernel("AddN", ("*tensors",), _add_n_infer))
+def _add_n_definition(*tensors: Array) -> Array:
+    """One after the other, as many in a stage as it may load from."""
+    first, some, rest = tensors[0], tensors[:MOST_SOURCES], tensors[MOST_SOURCES:]
+    combine = logical_or if first.dtype == "bool" else operator.add
+    total = compute(first.shape, lambda *i: functools.reduce(combine, (tensor[i] for tensor in some)))
+    return _add_n_definition(total, *rest) if rest else total
+
+
+ADD_N = define_kernel(Kernel("AddN", ("*tensors",), _add_n_infer, definition=_add_n_definition))
 register_gradient("AddN", lambda dy, saved, _: [lambda: dy.clone() for _ in saved], save_all_inputs=True)
 
 

@@ -24,8 +24,9 @@ def _complex_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return TensorSpec(real.shape, "complex64")
 
 
-# No definition: expressions do not make complex numbers. A backend that holds the parts apart computes nothing here.
-COMPLEX = define_kernel(Kernel("Complex", ("real", "imag"), _complex_infer))
+COMPLEX = define_kernel(
+    Kernel("Complex", ("real", "imag"), _complex_infer, definition=function("complex"), elementwise=True)
+)
 
 
 def _complex_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) -> list[Callable[[], Tensor]]:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tenfold.codegen.compute import Array, compute
+from tenfold.codegen.expr import Expr, call, cast, select
+from tenfold.codegen.reductions import reduce_axes
 from tenfold.core.arguments import integer
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -27,8 +30,35 @@ def _dense_bincount_infer(specs: Sequence[TensorSpec], attributes: Attributes) -
     return TensorSpec((*x.shape[:-1], attributes["size"]), weights.dtype)
 
 
-BINCOUNT = define_kernel(Kernel("Bincount", ("x", "weights"), _bincount_infer))
-DENSE_BINCOUNT = define_kernel(Kernel("DenseBincount", ("x", "weights"), _dense_bincount_infer))
+def _bincount_definition(x: Array, weights: Array, *, size: int) -> Array:
+    return _counts(x, weights, 0, size)
+
+
+def _dense_bincount_definition(x: Array, weights: Array, *, size: int, binary_output: bool = False) -> Array:
+    counts = _counts(x, weights, x.rank - 1, size, weighted=not binary_output)
+    if not binary_output:
+        return counts
+    return compute(counts.shape, lambda *i: cast(counts[i] > 0, counts.dtype))
+
+
+def _counts(x: Array, weights: Array, batch_axes: int, size: int, weighted: bool = True) -> Array:
+    """How often each number occurs along all axes but the first ones; what does not count occurs nowhere."""
+    shape = [*x.shape[:batch_axes], size, *x.shape[batch_axes:]]
+
+    def counted(*i: Expr) -> Expr:
+        number, at = i[batch_axes], (*i[:batch_axes], *i[batch_axes + 1 :])
+        is_one = call("equal", x[at], number)
+        if weighted and weights.size:
+            return select(is_one, weights[at], 0)
+        return cast(is_one, weights.dtype)
+
+    return reduce_axes("sum", shape, range(batch_axes + 1, len(shape)), counted)
+
+
+BINCOUNT = define_kernel(Kernel("Bincount", ("x", "weights"), _bincount_infer, definition=_bincount_definition))
+DENSE_BINCOUNT = define_kernel(
+    Kernel("DenseBincount", ("x", "weights"), _dense_bincount_infer, definition=_dense_bincount_definition)
+)
 
 
 def _counted(x: TensorLike, weights: TensorLike, size: int, op: str) -> tuple[Tensor, Tensor, int]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+from tenfold.codegen.compute import Array
+from tenfold.codegen.expr import Expr
+from tenfold.codegen.reductions import reduce_axes
 from tenfold.core.conversion import TensorLike
-from tenfold.core.einsum_equation import read_equation
+from tenfold.core.einsum_equation import EinsumEquation, read_equation
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
@@ -22,7 +26,52 @@ def _einsum_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Tensor
     return TensorSpec(read.out_shape, specs[0].dtype)
 
 
-EINSUM = define_kernel(Kernel("Einsum", ("*inputs",), _einsum_infer))
+class _Labelled(NamedTuple):
+    """An array and the labels of its axes."""
+
+    array: Array
+    labels: str
+
+    def element(self, at: Mapping[str, Expr]) -> Expr:
+        """The element at the indices that labels have."""
+        return self.array[[at[label] for label in self.labels]]
+
+
+def _einsum_definition(*inputs: Array, equation: str) -> Array:
+    """Pair after pair of operands from left to right, each summed at once over what nothing after it needs."""
+    read = read_equation(equation, [array.shape for array in inputs])
+    operands = [_Labelled(*pair) for pair in zip(inputs, read.inputs, strict=True)]
+    product, *others = operands
+    for number, other in enumerate(others, start=2):
+        needed = read.output + "".join(read.inputs[number:])
+        pair = [_summed(product, other.labels + needed, read), _summed(other, product.labels + needed, read)]
+        labels = product.labels + other.labels
+        product = _product(pair, "".join(dict.fromkeys(label for label in needed if label in labels)), read)
+    return product.array if others else _product(operands, read.output, read).array
+
+
+def _summed(operand: _Labelled, kept: str, read: EinsumEquation) -> _Labelled:
+    """An operand without the axes whose labels are not kept."""
+    labels = "".join(label for label in operand.labels if label in kept)
+    return operand if labels == operand.labels else _product([operand], labels, read)
+
+
+def _product(operands: Sequence[_Labelled], kept: str, read: EinsumEquation) -> _Labelled:
+    """The products of operands, summed over the axes whose labels are not kept."""
+    over = dict.fromkeys(label for operand in operands for label in operand.labels if label not in kept)
+    labels = kept + "".join(over)
+
+    def element(*i: Expr) -> Expr:
+        at = dict(zip(labels, i, strict=True))
+        value, *others = (operand.element(at) for operand in operands)
+        for other in others:
+            value = value * other
+        return value
+
+    return _Labelled(reduce_axes("sum", read.shape_of(labels), range(len(kept), len(labels)), element), kept)
+
+
+EINSUM = define_kernel(Kernel("Einsum", ("*inputs",), _einsum_infer, definition=_einsum_definition))
 
 
 def _einsum_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:

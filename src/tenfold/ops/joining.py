@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from tenfold.codegen.compute import Array, compute, modulo
+from tenfold.codegen.compute import MOST_SOURCES, Array, compute, modulo
 from tenfold.codegen.expr import Expr, cast, select
 from tenfold.core.arguments import integer, integers
 from tenfold.core.conversion import TensorLike, convert_to_tensor, convert_to_tensor_array
@@ -52,6 +52,8 @@ def _concat_definition(*tensors: Array, axis: int) -> Array:
     first = tensors[0]
     axis = resolve_axis(axis, first.rank, "concat")
     parts = [tensor for tensor in tensors if tensor.shape[axis]] or [first]
+    while len(parts) > MOST_SOURCES:
+        parts = [_concat_definition(*some, axis=axis) for some in _in_runs(parts)]
     ends = list(accumulate(part.shape[axis] for part in parts))
 
     def element(*i: Expr) -> Expr:
@@ -62,6 +64,11 @@ def _concat_definition(*tensors: Array, axis: int) -> Array:
         return _chosen(i[axis], ends, of_part)
 
     return compute((*first.shape[:axis], ends[-1], *first.shape[axis + 1 :]), element)
+
+
+def _in_runs(arrays: Sequence[Array]) -> list[Sequence[Array]]:
+    """As many of some arrays as one stage may load from, and so on."""
+    return [arrays[start : start + MOST_SOURCES] for start in range(0, len(arrays), MOST_SOURCES)]
 
 
 def _chosen(index: Expr, ends: Sequence[int], value: Callable[[int], Expr]) -> Expr:
@@ -217,6 +224,8 @@ def _pack_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> T
 def _pack_definition(*tensors: Array, axis: int = 0) -> Array:
     shape, count = tensors[0].shape, len(tensors)
     axis = resolve_axis(axis, len(shape) + 1, "stack")
+    if count > MOST_SOURCES:
+        return _concat_definition(*(_pack_definition(*some, axis=axis) for some in _in_runs(tensors)), axis=axis)
 
     def element(*i: Expr) -> Expr:
         return _chosen(i[axis], range(1, count + 1), lambda number: tensors[number][*i[:axis], *i[axis + 1 :]])
