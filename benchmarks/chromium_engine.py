@@ -3,14 +3,13 @@
     python -m benchmarks.chromium_engine BACKEND --driver llvmpipe|swiftshader [--reading sync|async]
 
 The commands are carried out by a page (tfjs/page.mjs), which comes from a server of this process on 127.0.0.1; this
-side starts the browser, makes sure that the driver is the one meant, and hands over files. Nothing is kept from one
-process to the next: the profile is fresh, and neither Chromium nor Mesa has a cache of shaders on disk.
+side starts the browser, makes sure that the driver is the one meant, and hands over files. The profile is fresh, and
+Chromium keeps no shaders on disk; whether Mesa does is for its own variables to say.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from urllib.parse import unquote
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.drivers import DRIVERS, NO_SHADER_CACHE, Driver
+from benchmarks.drivers import DRIVERS, Driver, driver_threads
 from benchmarks.engines import serve
 from tools.testdata import REPOSITORY
 
@@ -116,7 +115,7 @@ class ChromiumEngine:
         if request["command"] == "about":
             browser = self._page.context.browser
             version = browser.version if browser is not None else "of unknown version"
-            answer |= {"runtime": f"Chromium {version}, {answer['renderer']}", "threads": os.cpu_count() or 1}
+            answer |= {"runtime": f"Chromium {version}, {answer['renderer']}", "threads": driver_threads()}
         return answer
 
     def _open(self) -> Page:
@@ -130,7 +129,6 @@ class ChromiumEngine:
         browser = playwright.chromium.launch(
             executable_path=chromium,
             args=[*FLAGS, *driver.chromium_flags],
-            env={**os.environ, **NO_SHADER_CACHE},
         )
         self._stack.callback(browser.close)
         page = browser.new_page()

@@ -1,8 +1,21 @@
-"""The two drivers of OpenGL ES that comparisons run on, both programs, and how either side is brought to use them."""
+"""The two drivers of OpenGL ES that comparisons run on, both of them programs, and how either side is made to use one.
+
+First inferences are compared as on a user's first visit: no shader that an earlier process compiled is found on disk.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from benchmarks.engines import Launch
+
+READINGS = ("sync", "async")
+"""TensorFlow.js's ways to read, dataSync() and data(); which is faster depends on the driver."""
+
+NO_SHADER_CACHE = {"MESA_SHADER_CACHE_DISABLE": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,23 +26,46 @@ class Driver:
         name: what the command lines call it.
         renderer: a word by which it names itself.
         chromium_flags: what makes Chromium use it.
+        variables: gives the variables that make Tenfold use it.
     """
 
     name: str
     renderer: str
     chromium_flags: tuple[str, ...]
+    variables: Callable[[], Mapping[str, str]]
 
     def check(self, renderer: str) -> None:
         """Raise RuntimeError if a renderer's name is not this driver's."""
         if self.renderer.lower() not in renderer.lower():
             raise RuntimeError(f"drawn by {renderer!r}, where {self.name} was meant")
 
+    def tenfold(self) -> Launch:
+        """Tenfold's webgl backend on this driver."""
+        command = (sys.executable, "-m", "benchmarks.tenfold_engine", "webgl", "--driver", self.name)
+        return Launch(command, {**NO_SHADER_CACHE, **self.variables()})
 
-LLVMPIPE = Driver("llvmpipe", "llvmpipe", ("--use-gl=angle", "--use-angle=gl-egl"))
+    def tfjs(self, reading: str) -> Launch:
+        """TensorFlow.js's webgl backend on this driver."""
+        module = "benchmarks.chromium_engine"
+        command = (sys.executable, "-m", module, "webgl", "--driver", self.name, "--reading", reading)
+        return Launch(command, NO_SHADER_CACHE)
+
+
+def driver_threads() -> int:
+    """How many threads these drivers draw with unless told otherwise: one a core."""
+    return os.cpu_count() or 1
+
+
+LLVMPIPE = Driver(
+    "llvmpipe",
+    "llvmpipe",
+    ("--use-gl=angle", "--use-angle=gl-egl"),
+    lambda: {"TENFOLD_GL_LIBRARIES": ""},
+)
 SWIFTSHADER = Driver(
-    "swiftshader", "SwiftShader", ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+    "swiftshader",
+    "SwiftShader",
+    ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+    lambda: {"TENFOLD_GL_LIBRARIES": os.environ.get("TENFOLD_GL_LIBRARIES", "")},
 )
 DRIVERS = {driver.name: driver for driver in (LLVMPIPE, SWIFTSHADER)}
-
-# First inferences are compared as a user's first visit: nothing was compiled in an earlier process.
-NO_SHADER_CACHE = {"MESA_SHADER_CACHE_DISABLE": "true"}

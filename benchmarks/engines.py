@@ -1,9 +1,10 @@
 """Engines under comparison: processes driven by one JSON object a line over stdin and stdout.
 
 An engine answers `about`, `load` (a model and the values to feed it), `run` (one inference, timed by the
-engine itself from values in memory to values in memory) and `outputs`. Processes live through all
-rounds, so that rounds of different engines can alternate. `serve` is the engine's side in Python;
-tfjs/engine.mjs is the other one.
+engine itself from values in memory to values in memory) and `outputs`. Engines that draw also answer `chain` (many
+small ops, each of the one before) and `draws` (how many another command takes). Processes live through all rounds, so
+that rounds of different engines can alternate. `serve` is the engine's side in Python; tfjs/commands.mjs is the other
+one, in Node.js and in a browser.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,23 @@ class About:
     threads: int
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How an engine is started: its command, and variables beside those of this process's environment."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a chain of ops took, in milliseconds: until all were asked for, and until the result was read."""
+
+    issued: float
+    total: float
+    result: float
+
+
 ONE_THREAD = "1"
 """Every engine computes with one thread unless the environment says otherwise: TensorFlow.js has no more in Node, and
 two threads of BLAS wait for each other whenever anything else runs on a machine of two cores."""
@@ -43,15 +61,15 @@ two threads of BLAS wait for each other whenever anything else runs on a machine
 class EngineProcess:
     """A running engine; a context manager that ends it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
+    def __init__(self, launch: Launch) -> None:
+        self._command = launch.command
         self._process = subprocess.Popen(
-            command,
+            launch.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={"OPENBLAS_NUM_THREADS": ONE_THREAD, **os.environ},
+            env={"OPENBLAS_NUM_THREADS": ONE_THREAD, **os.environ, **launch.environment},
         )
 
     def __enter__(self) -> EngineProcess:
@@ -80,6 +98,15 @@ class EngineProcess:
     def outputs(self) -> list[Values]:
         """The outputs of the last inference, flat, in the model's order."""
         return [np.asarray(values, np.float32) for values in self._ask("outputs")["values"]]
+
+    def chain(self, count: int) -> Chain:
+        """Add one `count` times to an 8x8 tensor on the device, which starts with zeros."""
+        answer = self._ask("chain", count=count)
+        return Chain(answer["issued"], answer["total"], answer["result"])
+
+    def draws(self, of: str, **arguments: object) -> int:
+        """How many draws a command takes."""
+        return int(self._ask("draws", of=of, **arguments)["draws"])
 
     def _ask(self, command: str, **arguments: object) -> Any:
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
@@ -111,6 +138,17 @@ class Engine(Protocol):
         """A runnable model."""
 
 
+@runtime_checkable
+class DrawingEngine(Engine, Protocol):
+    """An engine that computes by draws."""
+
+    def chain(self, count: int) -> Chain:
+        """Add one `count` times to an 8x8 tensor on the device, which starts with zeros."""
+
+    def draws(self) -> int:
+        """How many draws there have been."""
+
+
 class Server:
     """Answers the commands of one `EngineProcess`."""
 
@@ -135,6 +173,12 @@ class Server:
                 return {"milliseconds": (perf_counter() - start) * 1e3}
             case "outputs":
                 return {"values": [values.ravel().tolist() for values in self._outputs]}
+            case "chain" if isinstance(self._engine, DrawingEngine):
+                return asdict(self._engine.chain(request["count"]))
+            case "draws" if isinstance(self._engine, DrawingEngine):
+                before = self._engine.draws()
+                self.answer({**request, "command": request["of"]})
+                return {"draws": self._engine.draws() - before}
             case command:
                 raise ValueError(f"{command!r} is not possible now")
 
