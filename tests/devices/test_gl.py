@@ -223,3 +223,160 @@ def test_a_draw_may_write_a_part(device: NativeGlDevice) -> None:
     for x, y, width, height in [(9, 0, 0, 0), (0, 0, 10, 0), (-1, 0, 2, 1), (0, 7, 1, 1), (0, 0, -1, 1)]:
         with pytest.raises(ValueError, match="not within its target of 9 x 7"):
             device.draw(Draw(program, (), texture, x=x, y=y, width=width, height=height))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 27, 28, 29, 55, 56, 57, 83, 84])
+@pytest.mark.parametrize("format", [FLOAT32, INT32, FLOAT16])
+def test_numbers_lie_flat(device: NativeGlDevice, format: Format, count: int) -> None:
+    texture = device.create_texture(7, 3, 1, format)
+    values = np.arange(1, count + 1).astype(format.dtype)
+    device.upload_flat(texture, values)
+    assert np.array_equal(device.read_flat(texture, count), values)
+    assert np.array_equal(device.start_read_flat(texture, count).values(), values)
+    assert np.array_equal(device.read(texture).ravel()[:count], values)
+    assert device.read_flat(texture, count).shape == (count,)
+    device.delete_texture(texture)
+
+
+def test_many_flat_numbers(device: NativeGlDevice) -> None:
+    texture = device.create_texture(1021, 30, 1, FLOAT32)
+    for count in (1021 * 4 * 30, 1021 * 4 * 29 + 1, 1021 * 4 * 2, 5000):
+        values = floats(count)
+        device.upload_flat(texture, values)
+        assert np.array_equal(device.read_flat(texture, count), values)
+    backwards = floats(60, 70).T
+    device.upload_flat(texture, backwards)
+    assert np.array_equal(device.read_flat(texture, 4200), backwards.ravel())
+    device.delete_texture(texture)
+
+
+def test_flat_numbers_must_fit(device: NativeGlDevice) -> None:
+    texture, layered = device.create_texture(2, 2, 1, FLOAT32), device.create_texture(2, 2, 2, FLOAT32)
+    for count in (17, -1):
+        with pytest.raises(ValueError, match=f"room for 16 numbers, not for {count}"):
+            device.read_flat(texture, count)
+    with pytest.raises(ValueError, match="room for 16 numbers, not for 17"):
+        device.upload_flat(texture, floats(17))
+    with pytest.raises(ValueError, match="this one has 2"):
+        device.start_read_flat(layered, 1)
+    with pytest.raises(ValueError, match="must be float32, got float64"):
+        device.upload_flat(texture, np.zeros(3))
+
+
+ONE_NUMBER = """
+uniform float floats[1];
+uniform int ints[1];
+layout(location = 0) out vec4 result;
+void main() { result = vec4(floats[0], 1.0 / floats[0], float(ints[0]), 1.0); }
+"""
+
+
+def test_numbers_are_told_apart_by_their_bits(device: NativeGlDevice) -> None:
+    texture = device.create_texture(1, 1, 1, FLOAT32)
+    program = device.compile(ONE_NUMBER, [])
+    for number in (0.0, -0.0, 0.0):
+        device.draw(Draw(program, (), texture, ints=(3,), floats=(number,)))
+        assert np.signbit(device.read(texture)[0, 0, 0, 1]) == np.signbit(number)
+
+
+def test_draws_and_recordings_interleave(device: NativeGlDevice) -> None:
+    """Whatever is bound by one is right for the other: held against a device that computes in NumPy."""
+    add = device.compile(ADD, ["a", "b"])
+    other = device.compile(ADD, ["a", "b"])
+    textures = [device.create_texture(5, 4, 1, FLOAT32) for _ in range(6)]
+    values = [floats(1, 4, 5, 4) for _ in textures]
+    for texture, texels in zip(textures, values, strict=True):
+        device.upload(texture, texels)
+
+    def some_draws(count: int) -> list[tuple[Draw, tuple[int, int, int, float, float, int]]]:
+        drawn = []
+        for _ in range(count):
+            a, b, target = RNG.permutation(6)[:3].tolist()
+            p, q = RNG.choice([0.5, -0.5, 0.25], 2).tolist()
+            width = int(RNG.integers(1, 6))
+            program = (add, other)[int(RNG.integers(2))]
+            draw = Draw(program, (textures[a], textures[b]), textures[target], 0, 1, (0,), (p, q), width=width)
+            drawn.append((draw, (a, b, target, p, q, width)))
+        return drawn
+
+    def compute(drawn: list[tuple[Draw, tuple[int, int, int, float, float, int]]]) -> None:
+        for _, (a, b, target, p, q, width) in drawn:
+            sums = values[a] * np.float32(p) + values[b] * np.float32(q)
+            values[target] = np.concatenate([sums[:, :, :width], values[target][:, :, width:]], axis=2)
+
+    recorded = [some_draws(5) for _ in range(4)]
+    numbers = [device.record([draw for draw, _ in drawn]) for drawn in recorded]
+    for _ in range(60):
+        kind = int(RNG.integers(5))
+        if kind == 0:
+            eager = some_draws(1)
+            device.draw(eager[0][0])
+            compute(eager)
+        elif kind == 1:
+            i = int(RNG.integers(6))
+            values[i] = floats(1, 4, 5, 4)
+            device.upload(textures[i], values[i])
+        elif kind == 2:
+            i = int(RNG.integers(6))
+            np.testing.assert_allclose(device.read(textures[i]), values[i], rtol=1e-5, atol=1e-5)
+        elif kind == 3:
+            device.delete_texture(device.create_texture(5, 4, 1, FLOAT32))
+            device.delete_program(device.compile(ADD, ["a", "b"]))
+        else:
+            i = int(RNG.integers(4))
+            device.replay(numbers[i])
+            compute(recorded[i])
+    for texture, texels in zip(textures, values, strict=True):
+        np.testing.assert_allclose(device.read(texture), texels, rtol=1e-5, atol=1e-5)
+
+
+def test_recordings_of_deleted_things_are_refused(device: NativeGlDevice) -> None:
+    program = device.compile(WHERE, [])
+    first, second = (device.create_texture(2, 2, 1, FLOAT32) for _ in range(2))
+    one, two = (device.record([Draw(program, (), texture)]) for texture in (first, second))
+    device.delete_texture(first)
+    with pytest.raises(ValueError, match=f"recording {one} uses textures or programs that are deleted"):
+        device.replay(one)
+    device.replay(two)
+    device.delete_program(program)
+    with pytest.raises(ValueError, match=f"recording {two} uses"):
+        device.replay(two)
+    device.forget(one)
+    device.forget(two)
+
+
+def test_textures_and_their_framebuffers_are_counted(device: NativeGlDevice) -> None:
+    program = device.compile(WHERE, [])
+    textures, bytes_before = device.textures, device.bytes
+    framebuffers = len(device._framebuffers)
+    for _ in range(20):
+        texture = device.create_texture(3, 2, 2, FLOAT16)
+        assert (device.textures, device.bytes) == (textures + 1, bytes_before + 96)
+        for layer in (0, 1):
+            device.draw(Draw(program, (), texture, layer))
+        device.delete_texture(texture)
+    assert (device.textures, device.bytes) == (textures, bytes_before)
+    assert len(device._framebuffers) == framebuffers
+
+
+@pytest.mark.parametrize(("first", "count"), [(1, 1), (0, 2), (-1, 1), (0, 0)])
+def test_layers_that_a_texture_does_not_have(device: NativeGlDevice, first: int, count: int) -> None:
+    texture = device.create_texture(2, 2, 1, FLOAT32)
+    with pytest.raises(ValueError, match=f"cannot write {count} layers from {first} on of a texture with 1"):
+        device.draw(Draw(device.compile(WHERE, []), (), texture, first_layer=first, layers=count))
+    device.finish()
+
+
+def test_layers_that_the_driver_cannot_write_at_once(device: NativeGlDevice) -> None:
+    texture = device.create_texture(2, 2, 17, FLOAT32)
+    with pytest.raises(ValueError, match="cannot write 17 layers"):
+        device.draw(Draw(device.compile(WHERE, []), (), texture, layers=17))
+
+
+def test_a_read_that_nobody_fetches(device: NativeGlDevice) -> None:
+    texture = device.create_texture(2, 2, 1, FLOAT32)
+    device.upload_flat(texture, np.arange(16, dtype=np.float32))
+    for _ in range(3):
+        device.start_read(texture)
+    assert device.start_read_flat(texture, 3).values().tolist() == [0, 1, 2]
+    assert device.abandoned_reads == []

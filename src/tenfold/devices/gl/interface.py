@@ -117,12 +117,14 @@ class Limits:
         array_layers: most layers of an array texture.
         texture_units: most textures that a program reads.
         draw_buffers: most layers that a draw writes.
+        uniform_vectors: how many elements of `ints` and `floats` together a program may have.
         float32_targets: whether float32 textures can be drawn into.
         float16_targets: whether float16 textures can.
         timer_queries: whether draws can be timed on the device.
         timers_reliable: whether such times mean anything: there are timer queries, and a GPU that they time.
         fences: whether the end of a read can be asked for without waiting for it.
-        reads_block: whether `start_read` itself waits for the draws before it, so that it belongs in a worker thread.
+        reads_block: whether `start_read` itself waits for the draws before it: it belongs in a worker thread then, and
+            is no better than `read`.
         is_software: whether the renderer is known to be a program rather than a GPU.
     """
 
@@ -132,6 +134,7 @@ class Limits:
     array_layers: int
     texture_units: int
     draw_buffers: int
+    uniform_vectors: int
     float32_targets: bool
     float16_targets: bool
     timer_queries: bool
@@ -148,13 +151,26 @@ class ReadInFlight(Protocol):
         """Whether `values` would not wait."""
 
     def values(self) -> np.ndarray:
-        """The texels `[layer, row, column, component]`, waiting for them if need be; call it once."""
+        """What was asked for, waiting for it if need be; call it once."""
 
 
 class GlDevice(Protocol):
-    """A device. All methods raise `DeviceLostError` after the driver has lost the context."""
+    """A device. All methods raise `DeviceLostError` after the driver has lost the context.
+
+    Flat reads and uploads take a texture of one layer for a row of numbers: four to a texel, texels from left to right,
+    rows in their order.
+
+    Attributes:
+        limits: what the driver can do.
+        draws: how many draws have been asked for.
+        textures: how many textures there are.
+        bytes: what these take of the device's memory.
+    """
 
     limits: Limits
+    draws: int
+    textures: int
+    bytes: int
 
     def compile(self, body: str, inputs: Sequence[str]) -> Program:
         """Compile a fragment shader; `inputs` are the names of its samplers, in order."""
@@ -170,6 +186,9 @@ class GlDevice(Protocol):
 
     def upload(self, texture: Texture, texels: np.ndarray) -> None:
         """Fill a texture with `[layer, row, column, component]` texels."""
+
+    def upload_flat(self, texture: Texture, values: np.ndarray) -> None:
+        """Fill the front of a flat texture with numbers; what is behind them in their last row is undefined."""
 
     def draw(self, draw: Draw) -> None:
         """Run one draw; returns before it is done."""
@@ -187,7 +206,13 @@ class GlDevice(Protocol):
         """The texels `[layer, row, column, component]`, once they are drawn."""
 
     def start_read(self, texture: Texture) -> ReadInFlight:
-        """Begin to read without waiting."""
+        """Begin to read without waiting (see `Limits.reads_block`)."""
+
+    def read_flat(self, texture: Texture, count: int) -> np.ndarray:
+        """The first `count` numbers of a flat texture, as an array of one axis; only their rows are read."""
+
+    def start_read_flat(self, texture: Texture, count: int) -> ReadInFlight:
+        """Begin to read the first `count` numbers of a flat texture without waiting."""
 
     def finish(self) -> None:
         """Wait until everything that was asked for is done."""

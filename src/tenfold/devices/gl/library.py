@@ -50,13 +50,15 @@ ffi.cdef(
     void glUseProgram(unsigned);
     int glGetUniformLocation(unsigned, const char *);
     void glUniform1i(int, int);
-    void glUniform1iv(int, int, const int *);
-    void glUniform1fv(int, int, const float *);
+    void glUniform1iv(int, int, const char *);
+    void glUniform1fv(int, int, const char *);
     void glGenTextures(int, unsigned *);
     void glDeleteTextures(int, const unsigned *);
     void glBindTexture(unsigned, unsigned);
     void glActiveTexture(unsigned);
-    void glTexParameteri(unsigned, unsigned, int);
+    void glGenSamplers(int, unsigned *);
+    void glBindSampler(unsigned, unsigned);
+    void glSamplerParameteri(unsigned, unsigned, int);
     void glTexStorage3D(unsigned, int, unsigned, int, int, int);
     void glTexSubImage3D(unsigned, int, int, int, int, int, int, int, unsigned, unsigned, const void *);
     void glGenFramebuffers(int, unsigned *);
@@ -100,12 +102,13 @@ ANGLE_PLATFORM_TYPE, ANGLE_PLATFORM_TYPE_VULKAN, ANGLE_DEVICE_TYPE, ANGLE_DEVICE
 # GL
 RENDERER, VERSION, EXTENSIONS = 0x1F01, 0x1F02, 0x1F03
 MAX_TEXTURE_SIZE, MAX_ARRAY_TEXTURE_LAYERS, MAX_TEXTURE_IMAGE_UNITS, MAX_DRAW_BUFFERS = 0x0D33, 0x88FF, 0x8872, 0x8824
+MAX_FRAGMENT_UNIFORM_VECTORS = 0x8DFD
 VERTEX_SHADER, FRAGMENT_SHADER, COMPILE_STATUS, LINK_STATUS, INFO_LOG_LENGTH = 0x8B31, 0x8B30, 0x8B81, 0x8B82, 0x8B84
 TEXTURE_2D_ARRAY, TEXTURE0, NEAREST, CLAMP_TO_EDGE = 0x8C1A, 0x84C0, 0x2600, 0x812F
 TEXTURE_MIN_FILTER, TEXTURE_MAG_FILTER, TEXTURE_WRAP_S, TEXTURE_WRAP_T = 0x2801, 0x2800, 0x2802, 0x2803
-RGBA, RGBA_INTEGER, FLOAT, INT = 0x1908, 0x8D99, 0x1406, 0x1404
+RGBA, RGBA_INTEGER, FLOAT, HALF_FLOAT, INT = 0x1908, 0x8D99, 0x1406, 0x140B, 0x1404
 RGBA32F, RGBA16F, RGBA32I = 0x8814, 0x881A, 0x8D82
-FRAMEBUFFER, COLOR_ATTACHMENT0, FRAMEBUFFER_COMPLETE = 0x8D40, 0x8CE0, 0x8CD5
+DRAW_FRAMEBUFFER, READ_FRAMEBUFFER, COLOR_ATTACHMENT0, FRAMEBUFFER_COMPLETE = 0x8CA9, 0x8CA8, 0x8CE0, 0x8CD5
 PIXEL_PACK_BUFFER, STREAM_READ, MAP_READ_BIT, PACK_ALIGNMENT, UNPACK_ALIGNMENT = 0x88EB, 0x88E1, 1, 0x0D05, 0x0CF5
 SYNC_GPU_COMMANDS_COMPLETE, SYNC_FLUSH_COMMANDS_BIT, TIMEOUT_EXPIRED, WAIT_FAILED = 0x9117, 1, 0x911B, 0x911D
 TRIANGLES, DITHER, OUT_OF_MEMORY, CONTEXT_LOST = 0x0004, 0x0BD0, 0x0505, 0x0507

@@ -1,21 +1,24 @@
 """The GL device on CPython: OpenGL ES 3 through EGL, without a window or a display.
 
 The context belongs to one thread at a time; `current` makes it the calling thread's where that changed. The caller
-serialises calls (a backend holds its lock).
+serialises calls (a backend holds its lock). How a draw becomes few calls is in `bindings`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from tenfold.core.errors import BackendError, DeviceLostError
 from tenfold.devices.gl import library as gl
-from tenfold.devices.gl.interface import FLOAT16, FLOAT32, INT32, Draw, Format, Limits, Program, ReadInFlight, Texture
+from tenfold.devices.gl.bindings import Bindings, Call
+from tenfold.devices.gl.interface import Draw, Format, Limits, Program, ReadInFlight, Texture
 from tenfold.devices.gl.library import ffi
+from tenfold.devices.gl.reading import READ_AS, BufferRead, DoneRead, Extent, front, whole
+from tenfold.devices.gl.writing import STORAGE, UPLOAD_AS, check_flat, rows_of
 
 HEADER: Final = """#version 300 es
 precision highp float;
@@ -34,12 +37,6 @@ void main() {
 SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader", "swrast")
 BLOCKING_RENDERERS: Final = ("llvmpipe", "softpipe", "swrast")
 
-_STORAGE: Final = {
-    FLOAT32.name: (gl.RGBA32F, gl.RGBA, gl.FLOAT),
-    FLOAT16.name: (gl.RGBA16F, gl.RGBA, gl.FLOAT),
-    INT32.name: (gl.RGBA32I, gl.RGBA_INTEGER, gl.INT),
-}
-
 
 class _Current(threading.local):
     """Whose context is current on the calling thread, as EGL keeps it: one a thread, none in a new one."""
@@ -50,27 +47,48 @@ class _Current(threading.local):
 _CURRENT: Final = _Current()
 
 
+class _Recording(NamedTuple):
+    """A list of draws, ready to run.
+
+    Attributes:
+        calls: what runs them, from any state.
+        after: what is bound then.
+        draws: how many they are.
+        needs: the textures and programs that they use.
+    """
+
+    calls: list[Call]
+    after: Bindings
+    draws: int
+    needs: frozenset[Texture | Program]
+
+
 class NativeGlDevice:
     """A context of its own, and everything in it.
 
     Attributes:
         limits: what the driver can do.
+        functions: the driver's.
         draws: how many draws have been asked for.
+        textures: how many textures there are.
+        bytes: what these take of the device's memory.
+        abandoned_reads: buffers and fences of reads that nobody fetched.
     """
 
     def __init__(self) -> None:
         self._libraries = gl.load_libraries()
-        self._gl = self._libraries.gl
+        self.functions = self._libraries.gl
         self._display, self._context = _make_context(self._libraries)
         self._lost = ""
-        self._framebuffers: dict[tuple[int, int, int], int] = {}
-        self._read_framebuffer = 0
-        self._recordings: dict[int, Callable[[], None]] = {}
+        self._bindings = Bindings(self.functions)
+        self._framebuffers: dict[int, dict[tuple[int, int], int]] = {}
+        self._recordings: dict[int, _Recording | None] = {}
         self._next_recording = 0
-        self.draws = 0
+        self.abandoned_reads: list[tuple[int, Any]] = []
+        self.draws = self.textures = self.bytes = 0
         self.current()
-        self._prepare()
         self.limits = self._find_limits()
+        self._prepare()
 
     # -- context ------------------------------------------------------------------------------------------
 
@@ -106,7 +124,7 @@ class NativeGlDevice:
     def compile(self, body: str, inputs: Sequence[str]) -> Program:
         """Compile a fragment shader; `inputs` are the names of its samplers, in order."""
         self.current()
-        g = self._gl
+        g = self.functions
         fragment = self._shader(gl.FRAGMENT_SHADER, HEADER + body)
         handle = g.glCreateProgram()
         g.glAttachShader(handle, self._vertex_shader)
@@ -118,16 +136,19 @@ class NativeGlDevice:
             g.glDeleteProgram(handle)
             raise BackendError(f"A GL program could not be linked: {log}\n{body}")
         g.glUseProgram(handle)
+        self._bindings.program = handle
         for unit, name in enumerate(inputs):
             g.glUniform1i(g.glGetUniformLocation(handle, name.encode()), unit)
         locations = [g.glGetUniformLocation(handle, name) for name in (b"ints", b"floats")]
-        self._check("compile")
+        self.check("compile")
         return Program(handle, len(inputs), *locations)
 
     def delete_program(self, program: Program) -> None:
-        """Give a program back."""
+        """Give a program back. Recordings that use it cannot be replayed any more."""
         self.current()
-        self._gl.glDeleteProgram(program.handle)
+        self._spoil_recordings(program)
+        self._bindings.forget_program(program.handle)
+        self.functions.glDeleteProgram(program.handle)
 
     # -- textures -----------------------------------------------------------------------------------------
 
@@ -139,31 +160,39 @@ class NativeGlDevice:
             MemoryError: if the driver has no memory for it.
         """
         self.current()
-        limits = self.limits
+        limits, g = self.limits, self.functions
         if not (1 <= width <= limits.texture_size and 1 <= height <= limits.texture_size):
             raise ValueError(f"A texture of {width} x {height} texels exceeds the driver's {limits.texture_size}.")
         if not 1 <= layers <= limits.array_layers:
             raise ValueError(f"A texture of {layers} layers exceeds the driver's {limits.array_layers}.")
-        handle = self._generate(self._gl.glGenTextures)
+        handle = self._generate(g.glGenTextures)
         self._bind(handle)
-        for parameter, value in _SAMPLING:
-            self._gl.glTexParameteri(gl.TEXTURE_2D_ARRAY, parameter, value)
-        self._gl.glTexStorage3D(gl.TEXTURE_2D_ARRAY, 1, _STORAGE[format.name][0], width, height, layers)
+        g.glTexStorage3D(gl.TEXTURE_2D_ARRAY, 1, STORAGE[format.name], width, height, layers)
         texture = Texture(handle, width, height, layers, format)
-        error = self._gl.glGetError()
+        error = g.glGetError()
         if error:
-            self._gl.glDeleteTextures(1, ffi.new("unsigned[1]", [handle]))
+            self._bindings.forget_texture(handle)
+            g.glDeleteTextures(1, ffi.new("unsigned[1]", [handle]))
             if error == gl.OUT_OF_MEMORY:
                 raise MemoryError(f"The GL driver has no memory for a texture of {texture.bytes} bytes.")
             self._fail("create_texture", error)
+        self.textures += 1
+        self.bytes += texture.bytes
         return texture
 
     def delete_texture(self, texture: Texture) -> None:
-        """Give a texture back."""
+        """Give a texture back. Recordings that use it cannot be replayed any more."""
         self.current()
-        for key in [key for key in self._framebuffers if key[0] == texture.handle]:
-            self._gl.glDeleteFramebuffers(1, ffi.new("unsigned[1]", [self._framebuffers.pop(key)]))
-        self._gl.glDeleteTextures(1, ffi.new("unsigned[1]", [texture.handle]))
+        g, handle = self.functions, texture.handle
+        framebuffers = list(self._framebuffers.pop(handle, {}).values())
+        if framebuffers:
+            self._bindings.forget_framebuffers(framebuffers)
+            g.glDeleteFramebuffers(len(framebuffers), framebuffers)
+        self._spoil_recordings(texture)
+        self._bindings.forget_texture(handle)
+        g.glDeleteTextures(1, [handle])
+        self.textures -= 1
+        self.bytes -= texture.bytes
 
     def upload(self, texture: Texture, texels: np.ndarray) -> None:
         """Fill a texture with `[layer, row, column, component]` texels."""
@@ -173,116 +202,161 @@ class NativeGlDevice:
             raise ValueError(
                 f"The texels must be {texture.format.dtype}{list(expected)}, got {texels.dtype}{list(texels.shape)}."
             )
-        _, layout, kind = _STORAGE[texture.format.name]
-        data = ffi.from_buffer(np.ascontiguousarray(texels))
         self._bind(texture.handle)
-        self._gl.glTexSubImage3D(
-            gl.TEXTURE_2D_ARRAY, 0, 0, 0, 0, texture.width, texture.height, texture.layers, layout, kind, data
-        )
-        self._check("upload")
+        self._upload(texture, 0, texture.width, texture.height, texture.layers, np.ascontiguousarray(texels))
+        self.check("upload")
+
+    def upload_flat(self, texture: Texture, values: np.ndarray) -> None:
+        """Fill the front of a flat texture with numbers; what is behind them in their last row is undefined.
+
+        Args:
+            texture: of one layer.
+            values: of the dtype of its format, in any shape; copied if they are not contiguous.
+        """
+        self.current()
+        check_flat(texture, values.size)
+        if values.dtype != texture.format.dtype:
+            raise ValueError(f"The values must be {texture.format.dtype}, got {values.dtype}.")
+        self._bind(texture.handle)
+        for row, width, height, part in rows_of(np.ascontiguousarray(values).reshape(-1), texture.width):
+            self._upload(texture, row, width, height, 1, part)
+        self.check("upload_flat")
 
     # -- drawing ------------------------------------------------------------------------------------------
 
     def draw(self, draw: Draw) -> None:
         """Run one draw; returns before it is done."""
         self.current()
-        self._prepared(draw)()
+        for function, arguments in self._calls(draw, self._bindings):
+            function(*arguments)
+        self.draws += 1
 
     def record(self, draws: Sequence[Draw]) -> int:
         """Prepare a list of draws for `replay`; gives its number."""
         self.current()
-        steps = [self._prepared(draw) for draw in draws]
-
-        def run() -> None:
-            for step in steps:
-                step()
-
+        after = Bindings(self.functions)
+        calls = [call for draw in draws for call in self._calls(draw, after)]
+        needs = frozenset(thing for draw in draws for thing in (draw.program, *draw.inputs, draw.target))
         self._next_recording += 1
-        self._recordings[self._next_recording] = run
+        self._recordings[self._next_recording] = _Recording(calls, after, len(draws), needs)
         return self._next_recording
 
     def replay(self, recording: int) -> None:
         """Run a recorded list."""
         self.current()
-        self._recordings[recording]()
+        recorded = self._recordings[recording]
+        if recorded is None:
+            raise ValueError(
+                f"The recording {recording} uses textures or programs that are deleted: record its draws anew."
+            )
+        for function, arguments in recorded.calls:
+            function(*arguments)
+        self._bindings.adopt(recorded.after)
+        self.draws += recorded.draws
 
     def forget(self, recording: int) -> None:
         """Give a recording back."""
         del self._recordings[recording]
 
-    def _prepared(self, draw: Draw) -> Callable[[], None]:
-        """A draw with everything that can be looked up beforehand."""
-        g, program, target = self._gl, draw.program, draw.target
-        if len(draw.inputs) != program.inputs:
-            raise ValueError(f"The program reads {program.inputs} textures, got {len(draw.inputs)}.")
+    def _spoil_recordings(self, deleted: Texture | Program) -> None:
+        """Refuse to replay what uses a thing whose number the driver may give to another one."""
+        for number, recording in self._recordings.items():
+            if recording is not None and deleted in recording.needs:
+                self._recordings[number] = None
+
+    def _calls(self, draw: Draw, bindings: Bindings) -> list[Call]:
+        """What runs a draw where `bindings` stand, after checking it."""
+        target = draw.target
+        if len(draw.inputs) != draw.program.inputs:
+            raise ValueError(f"The program reads {draw.program.inputs} textures, got {len(draw.inputs)}.")
         viewport = _viewport(draw)
-        framebuffer = self._framebuffer(target, draw.first_layer, draw.layers)
-        ints = ffi.new("int[]", list(draw.ints)) if draw.ints else None
-        floats = ffi.new("float[]", list(draw.floats)) if draw.floats else None
-        bindings = [(gl.TEXTURE0 + unit, texture.handle) for unit, texture in enumerate(draw.inputs)]
-        count_ints, count_floats = len(draw.ints), len(draw.floats)
-
-        def run() -> None:
-            g.glUseProgram(program.handle)
-            for unit, handle in bindings:
-                g.glActiveTexture(unit)
-                g.glBindTexture(gl.TEXTURE_2D_ARRAY, handle)
-            if ints is not None:
-                g.glUniform1iv(program.ints, count_ints, ints)
-            if floats is not None:
-                g.glUniform1fv(program.floats, count_floats, floats)
-            g.glBindFramebuffer(gl.FRAMEBUFFER, framebuffer)
-            g.glViewport(*viewport)
-            g.glDrawArrays(gl.TRIANGLES, 0, 3)
-            self.draws += 1
-
-        return run
+        try:
+            framebuffer = self._framebuffers[target.handle][draw.first_layer, draw.layers]
+        except KeyError:
+            framebuffer = self._make_framebuffer(target, draw.first_layer, draw.layers)
+        return bindings.calls(draw, framebuffer, viewport)
 
     # -- reading ------------------------------------------------------------------------------------------
 
     def read(self, texture: Texture) -> np.ndarray:
         """The texels `[layer, row, column, component]`, once they are drawn."""
-        self.current()
-        texels = np.empty((texture.layers, texture.height, texture.width, 4), texture.format.dtype)
-        for layer in range(texture.layers):
-            self._attach_for_reading(texture, layer)
-            self._read_pixels(texture, ffi.from_buffer(texels[layer], require_writable=True))
-        self._check("read")
-        return texels
+        return self._read(texture, whole(texture))
+
+    def read_flat(self, texture: Texture, count: int) -> np.ndarray:
+        """The first `count` numbers of a flat texture, as an array of one axis; only their rows are read."""
+        return self._read(texture, front(texture, count))
 
     def start_read(self, texture: Texture) -> ReadInFlight:
         """Begin to read without waiting."""
-        self.current()
-        g = self._gl
-        layer_bytes = texture.width * texture.height * 16
-        buffer = self._generate(g.glGenBuffers)
-        g.glBindBuffer(gl.PIXEL_PACK_BUFFER, buffer)
-        g.glBufferData(gl.PIXEL_PACK_BUFFER, layer_bytes * texture.layers, ffi.NULL, gl.STREAM_READ)
-        for layer in range(texture.layers):
-            self._attach_for_reading(texture, layer)
-            self._read_pixels(texture, ffi.cast("void *", layer * layer_bytes))
-        fence = g.glFenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0)
-        g.glBindBuffer(gl.PIXEL_PACK_BUFFER, 0)
-        g.glFlush()
-        self._check("start_read")
-        return _BufferRead(self, texture, buffer, fence)
+        return self._start_read(texture, whole(texture))
+
+    def start_read_flat(self, texture: Texture, count: int) -> ReadInFlight:
+        """Begin to read the first `count` numbers of a flat texture without waiting."""
+        return self._start_read(texture, front(texture, count))
 
     def finish(self) -> None:
         """Wait until everything that was asked for is done."""
         self.current()
-        self._gl.glFinish()
-        self._check("finish")
+        self.functions.glFinish()
+        self.check("finish")
+
+    def _read(self, texture: Texture, extent: Extent) -> np.ndarray:
+        self.current()
+        components = np.empty(extent.bytes // 4, texture.format.dtype)
+        self._read_pixels(texture, extent, ffi.from_buffer("char[]", components, require_writable=True))
+        self.check("read")
+        return extent.wanted(components)
+
+    def _start_read(self, texture: Texture, extent: Extent) -> ReadInFlight:
+        if self.limits.reads_block:
+            return DoneRead(self._read(texture, extent))
+        self.current()
+        g = self.functions
+        while self.abandoned_reads:
+            self.delete_read(*self.abandoned_reads.pop())
+        buffer = self._generate(g.glGenBuffers)
+        g.glBindBuffer(gl.PIXEL_PACK_BUFFER, buffer)
+        g.glBufferData(gl.PIXEL_PACK_BUFFER, extent.bytes, ffi.NULL, gl.STREAM_READ)
+        self._read_pixels(texture, extent, ffi.cast("char *", 0))
+        fence = g.glFenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0)
+        g.glBindBuffer(gl.PIXEL_PACK_BUFFER, 0)
+        g.glFlush()
+        self.check("start_read")
+        return BufferRead(self, texture, extent, buffer, fence)
+
+    def delete_read(self, buffer: int, fence: Any) -> None:
+        """Give back what a buffer read holds."""
+        self.functions.glDeleteBuffers(1, [buffer])
+        self.functions.glDeleteSync(fence)
+
+    def _read_pixels(self, texture: Texture, extent: Extent, start: Any) -> None:
+        g = self.functions
+        layout, kind = READ_AS[texture.format.name]
+        layer_bytes = extent.bytes // extent.layers
+        for layer in range(extent.layers):
+            g.glFramebufferTextureLayer(gl.READ_FRAMEBUFFER, gl.COLOR_ATTACHMENT0, texture.handle, 0, layer)
+            g.glReadPixels(0, 0, extent.width, extent.height, layout, kind, start + layer * layer_bytes)
+        # An attached texture would outlive its deletion.
+        g.glFramebufferTextureLayer(gl.READ_FRAMEBUFFER, gl.COLOR_ATTACHMENT0, 0, 0, 0)
 
     # -- inside -------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        g = self._gl
+        g = self.functions
         g.glBindVertexArray(self._generate(g.glGenVertexArrays))
         g.glDisable(gl.DITHER)
         g.glPixelStorei(gl.PACK_ALIGNMENT, 1)
         g.glPixelStorei(gl.UNPACK_ALIGNMENT, 1)
         self._vertex_shader = self._shader(gl.VERTEX_SHADER, VERTEX_SHADER)
-        self._read_framebuffer = self._generate(g.glGenFramebuffers)
+        # One sampler on all units, rather than four calls for each new texture.
+        sampler = self._generate(g.glGenSamplers)
+        for parameter, value in _SAMPLING:
+            g.glSamplerParameteri(sampler, parameter, value)
+        for unit in range(self.limits.texture_units):
+            g.glBindSampler(unit, sampler)
+        g.glBindFramebuffer(gl.READ_FRAMEBUFFER, self._generate(g.glGenFramebuffers))
+        g.glReadBuffer(gl.COLOR_ATTACHMENT0)
+        self.check("setting up")
 
     def _find_limits(self) -> Limits:
         renderer, version = self._string(gl.RENDERER), self._string(gl.VERSION)
@@ -296,6 +370,7 @@ class NativeGlDevice:
             array_layers=self._integer(gl.MAX_ARRAY_TEXTURE_LAYERS),
             texture_units=self._integer(gl.MAX_TEXTURE_IMAGE_UNITS),
             draw_buffers=self._integer(gl.MAX_DRAW_BUFFERS),
+            uniform_vectors=self._integer(gl.MAX_FRAGMENT_UNIFORM_VECTORS),
             float32_targets="GL_EXT_color_buffer_float" in extensions,
             float16_targets=bool({"GL_EXT_color_buffer_half_float", "GL_EXT_color_buffer_float"} & set(extensions)),
             timer_queries=timer_queries,
@@ -306,7 +381,7 @@ class NativeGlDevice:
         )
 
     def _shader(self, kind: int, source: str) -> int:
-        g = self._gl
+        g = self.functions
         handle: int = g.glCreateShader(kind)
         text = ffi.new("char[]", source.encode())
         g.glShaderSource(handle, 1, ffi.new("const char *[]", [text]), ffi.NULL)
@@ -317,38 +392,41 @@ class NativeGlDevice:
             raise BackendError(f"A GL shader could not be compiled: {log}\n{source}")
         return handle
 
-    def _framebuffer(self, texture: Texture, first: int, count: int) -> int:
-        """The framebuffer that draws into `count` layers of a texture."""
-        key = (texture.handle, first, count)
-        if key not in self._framebuffers:
-            g = self._gl
-            handle = self._generate(g.glGenFramebuffers)
-            g.glBindFramebuffer(gl.FRAMEBUFFER, handle)
-            attachments = [gl.COLOR_ATTACHMENT0 + i for i in range(count)]
-            for attachment in attachments:
-                layer = first + attachment - gl.COLOR_ATTACHMENT0
-                g.glFramebufferTextureLayer(gl.FRAMEBUFFER, attachment, texture.handle, 0, layer)
-            g.glDrawBuffers(count, ffi.new("unsigned[]", attachments))
-            status = g.glCheckFramebufferStatus(gl.FRAMEBUFFER)
-            if status != gl.FRAMEBUFFER_COMPLETE:
-                g.glDeleteFramebuffers(1, ffi.new("unsigned[1]", [handle]))
-                raise BackendError(f"The GL driver cannot draw into {texture.format.name} textures ({status:#x}).")
-            self._framebuffers[key] = handle
-        return self._framebuffers[key]
+    def _make_framebuffer(self, texture: Texture, first: int, count: int) -> int:
+        """The framebuffer that draws into `count` layers of a texture; it goes when the texture does."""
+        g, most = self.functions, min(texture.layers - first, self.limits.draw_buffers)
+        if not (first >= 0 and 1 <= count <= most):
+            raise ValueError(
+                f"A draw cannot write {count} layers from {first} on of a texture with {texture.layers}; "
+                f"the driver writes at most {self.limits.draw_buffers} at once."
+            )
+        handle = self._generate(g.glGenFramebuffers)
+        g.glBindFramebuffer(gl.DRAW_FRAMEBUFFER, handle)
+        self._bindings.framebuffer = handle
+        attachments = [gl.COLOR_ATTACHMENT0 + i for i in range(count)]
+        for i, attachment in enumerate(attachments):
+            g.glFramebufferTextureLayer(gl.DRAW_FRAMEBUFFER, attachment, texture.handle, 0, first + i)
+        g.glDrawBuffers(count, attachments)
+        status = g.glCheckFramebufferStatus(gl.DRAW_FRAMEBUFFER)
+        if status != gl.FRAMEBUFFER_COMPLETE:
+            self._bindings.forget_framebuffers([handle])
+            g.glDeleteFramebuffers(1, [handle])
+            raise BackendError(f"The GL driver cannot draw into {texture.format.name} textures ({status:#x}).")
+        self._framebuffers.setdefault(texture.handle, {})[first, count] = handle
+        return handle
 
-    def _attach_for_reading(self, texture: Texture, layer: int) -> None:
-        g = self._gl
-        g.glBindFramebuffer(gl.FRAMEBUFFER, self._read_framebuffer)
-        g.glFramebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, texture.handle, 0, layer)
-        g.glReadBuffer(gl.COLOR_ATTACHMENT0)
-
-    def _read_pixels(self, texture: Texture, target: Any) -> None:
-        _, layout, kind = _STORAGE[texture.format.name]
-        self._gl.glReadPixels(0, 0, texture.width, texture.height, layout, kind, target)
+    def _upload(self, texture: Texture, row: int, width: int, height: int, layers: int, values: np.ndarray) -> None:
+        layout, kind, dtype = UPLOAD_AS[texture.format.name]
+        if values.dtype != dtype:
+            with np.errstate(over="ignore"):
+                values = values.astype(dtype)
+        self.functions.glTexSubImage3D(
+            gl.TEXTURE_2D_ARRAY, 0, 0, row, 0, width, height, layers, layout, kind, ffi.from_buffer(values)
+        )
 
     def _bind(self, handle: int) -> None:
-        self._gl.glActiveTexture(gl.TEXTURE0)
-        self._gl.glBindTexture(gl.TEXTURE_2D_ARRAY, handle)
+        for function, arguments in self._bindings.bind(handle):
+            function(*arguments)
 
     def _generate(self, function: Any) -> int:
         pointer = ffi.new("unsigned[1]")
@@ -367,19 +445,20 @@ class NativeGlDevice:
         return str(ffi.string(text).decode(errors="replace").strip())
 
     def _string(self, name: int) -> str:
-        pointer = self._gl.glGetString(name)
+        pointer = self.functions.glGetString(name)
         return "" if pointer == ffi.NULL else str(ffi.string(ffi.cast("const char *", pointer)).decode())
 
     def _integer(self, name: int) -> int:
         pointer = ffi.new("int[4]")
-        self._gl.glGetIntegerv(name, pointer)
+        self.functions.glGetIntegerv(name, pointer)
         return int(pointer[0])
 
     def _egl_error(self) -> str:
         return hex(self._libraries.egl.eglGetError())
 
-    def _check(self, what: str) -> None:
-        error = self._gl.glGetError()
+    def check(self, what: str) -> None:
+        """Raise what the driver has to say of `what`."""
+        error = self.functions.glGetError()
         if error:
             self._fail(what, error)
 
@@ -390,45 +469,6 @@ class NativeGlDevice:
         if error == gl.OUT_OF_MEMORY:
             raise MemoryError(f"The GL driver ran out of memory in {what}.")
         raise BackendError(f"The GL driver refused {what}: error {error:#x}.")
-
-
-class _BufferRead:
-    """A read through a pixel-pack buffer, with a fence that says when it is done."""
-
-    def __init__(self, device: NativeGlDevice, texture: Texture, buffer: int, fence: Any) -> None:
-        self._device = device
-        self._texture = texture
-        self._buffer = buffer
-        self._fence = fence
-
-    def is_done(self) -> bool:
-        self._device.current()
-        return self._wait(0)
-
-    def values(self) -> np.ndarray:
-        device, texture = self._device, self._texture
-        device.current()
-        g = device._gl
-        self._wait(gl.FOREVER)
-        shape = (texture.layers, texture.height, texture.width, 4)
-        g.glBindBuffer(gl.PIXEL_PACK_BUFFER, self._buffer)
-        size = int(np.prod(shape)) * 4
-        mapped = g.glMapBufferRange(gl.PIXEL_PACK_BUFFER, 0, size, gl.MAP_READ_BIT)
-        if mapped == ffi.NULL:
-            device._check("values")
-            raise BackendError("The GL driver could not map the buffer of a read.")
-        texels = np.frombuffer(ffi.buffer(mapped, size), texture.format.dtype).reshape(shape).copy()
-        g.glUnmapBuffer(gl.PIXEL_PACK_BUFFER)
-        g.glBindBuffer(gl.PIXEL_PACK_BUFFER, 0)
-        g.glDeleteBuffers(1, ffi.new("unsigned[1]", [self._buffer]))
-        g.glDeleteSync(self._fence)
-        return texels
-
-    def _wait(self, nanoseconds: int) -> bool:
-        status = self._device._gl.glClientWaitSync(self._fence, gl.SYNC_FLUSH_COMMANDS_BIT, nanoseconds)
-        if status == gl.WAIT_FAILED:
-            self._device._check("waiting for a read")
-        return bool(status != gl.TIMEOUT_EXPIRED)
 
 
 _SAMPLING: Final = (
@@ -442,6 +482,8 @@ _SAMPLING: Final = (
 def _viewport(draw: Draw) -> tuple[int, int, int, int]:
     """What a draw writes of its target: first column and row, and how many of them."""
     target, x, y = draw.target, draw.x, draw.y
+    if not (x or y or draw.width or draw.height):
+        return 0, 0, target.width, target.height
     width, height = draw.width or target.width - x, draw.height or target.height - y
     if x < 0 or y < 0 or width < 1 or height < 1 or x + width > target.width or y + height > target.height:
         raise ValueError(
