@@ -1,19 +1,20 @@
 """From the steps of a plan to draws over textures that are still to be made.
 
-Images `[batch, height, width, channels]` of floats lie in columns once a convolution has made them so, everything else is
-flat. Convolutions want their image in columns; all other kernels read each input as it lies. So conversions are few.
-Cheap kernels that one other reads (padding, slices) are computed inside it.
+Images `[batch, height, width, channels]` of floats lie in columns once a convolution has made them so, everything else
+is flat. Convolutions want their image in columns; all other kernels read each input as it lies. So conversions are
+few. Cheap kernels that one other reads (padding, slices) are computed inside it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from tenfold.backends.webgl.flat import format_of
+from tenfold.backends.webgl.flat import ON_DEVICE
 from tenfold.backends.webgl.routines.convolution import (
     OWN_SOURCES,
     can_convolve,
@@ -27,7 +28,7 @@ from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fit
 from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render, render_epilogue
 from tenfold.core.kernel import TensorSpec, find_kernel_definition
 from tenfold.core.windows import ConvInfo, conv2d_info
-from tenfold.devices.gl.interface import Format, Limits
+from tenfold.devices.gl.interface import INT32, Format, Limits
 from tenfold.graph.plan import Plan, Step
 
 Layout = Flat | Columns
@@ -40,9 +41,6 @@ CONVOLUTIONS: Final = {"Conv2D": False, "DepthwiseConv2dNative": True}
 
 INLINED: Final = frozenset(("PadV2", "Slice", "BroadcastTo", "Fill", "ZerosLike", "OnesLike"))
 """Kernels that are computed inside the elementwise kernel that reads them, if it is the only one."""
-
-ON_DEVICE: Final = ("float32", "int32", "bool", "complex64")
-"""The dtypes that shaders know."""
 
 
 class NotPlannedError(Exception):
@@ -282,7 +280,11 @@ class _Assembler:
 
     def _preferred(self, array: Array, layouts: Mapping[int, Layout]) -> Layout:
         """The layout for a result: columns for images that are made of images in columns."""
-        if array.rank != 4 or array.dtype != "float32" or not any(isinstance(layout, Columns) for layout in layouts.values()):
+        if (
+            array.rank != 4
+            or array.dtype != "float32"
+            or not any(isinstance(layout, Columns) for layout in layouts.values())
+        ):
             return FLAT
         layout = columns_of(array.shape[2], self._most)
         return layout if self._fits(layout.extent(array.shape, array.dtype)) else FLAT
@@ -355,7 +357,7 @@ class _Assembler:
         extent = layout.extent(array.shape, array.dtype)
         if not self._fits(extent):
             raise NotPlannedError(f"a value of shape {list(array.shape)}")
-        form = format_of(array.dtype, self._float_format)
+        form = INT32 if array.dtype in ("int32", "bool") else self._float_format
         self._places.append(Place(extent, form, texels, array, layout))
         self._place_of[id(array), layout] = len(self._places) - 1
         return len(self._places) - 1
@@ -394,13 +396,11 @@ def _extent_of(texels: np.ndarray) -> Extent:
     return Extent(width, height, layers, 0, height, width)
 
 
-def _count_readers(plan: Plan) -> dict[int, int]:
+def _count_readers(plan: Plan) -> Counter[int | None]:
     """How often each value is read; outputs count as several."""
-    counts = dict.fromkeys(range(len(plan.specs)), 0)
-    for number in plan.outputs:
-        counts[number] += 2
+    counts: Counter[int | None] = Counter({number: 2 for number in plan.outputs})
     for step in plan.steps:
-        for number in (*step.inputs, *(number for stage in step.epilogue for number in stage.operands)):
-            if number is not None:
-                counts[number] += 1
+        counts.update(step.inputs)
+        for stage in step.epilogue:
+            counts.update(stage.operands)
     return counts

@@ -7,35 +7,39 @@ where `HOST_KERNELS` says why. Values stay on the host until a draw needs them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
+from tenfold.backends.webgl.assembly import NotPlannedError
 from tenfold.backends.webgl.calls import compile_call
 from tenfold.backends.webgl.commands import Commands
-from tenfold.backends.webgl.flat import components, element_count, flat_size, format_of, from_texels, to_texels
+from tenfold.backends.webgl.flat import ON_DEVICE, element_count, from_texels, placed, to_texels
 from tenfold.backends.webgl.host_calls import run_on_host
 from tenfold.backends.webgl.host_kernels import HOST_KERNELS
 from tenfold.backends.webgl.keys import call_key
+from tenfold.backends.webgl.plans import WebglPlan, flattened
 from tenfold.backends.webgl.programs import Programs
 from tenfold.backends.webgl.registry import ROUTINES
 from tenfold.backends.webgl.textures import TexturePool
-from tenfold.backends.webgl.values import Values
+from tenfold.backends.webgl.values import PlanOutput, Values
+from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.core.dtypes import DType, numpy_dtype
-from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo, TensorSpec
+from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo, TensorSpec, defined_kernels
 from tenfold.core.storage import Shape, Storage
 from tenfold.devices.gl.interface import FLOAT32, Format, Limits, Texture
 from tenfold.devices.gl.native import NativeGlDevice
 from tenfold.devices.host import run_in_thread
 
+if TYPE_CHECKING:
+    from tenfold.backends.base import CompiledPlan
+    from tenfold.graph.plan import Plan
+
 Call = Callable[[Sequence[Any], Attributes], KernelResult]
 """Runs a kernel on operands of the specs, with attributes, that it was made for."""
-
-ON_DEVICE = ("float32", "int32", "bool")
-"""The dtypes that shaders compute with."""
 
 KEPT_ON_HOST = 256
 """Values of up to this many elements stay on the host, too, when they have been uploaded or read."""
@@ -82,31 +86,46 @@ class WebglBackend(Backend):
         self._num_data_ids += 1
         return Storage(self, Values(None, texture), shape, dtype, nbytes)
 
+    def adopt_output(self, output: PlanOutput, shape: Shape, dtype: DType, nbytes: int) -> Storage:
+        """A storage of what a plan computed."""
+        self._num_data_ids += 1
+        texture = output.texture if output.layout == FLAT else None
+        return Storage(self, Values(None, texture, output), shape, dtype, nbytes)
+
     def upload(self, storage: Storage) -> Texture:
-        """The texture of a storage, made of the values on the host if it has none yet."""
+        """The flat texture of a storage, made of the values on the host or of a plan's output if it has none yet."""
         values: Values = storage.data
         if values.texture is not None:
             return values.texture
-        dtype, count = storage.dtype, element_count(storage.shape)
-        width, height = flat_size(components(count, dtype), self.limits.texture_size)
-        texture = self.textures.take(width, height, 1, format_of(dtype, self.float_format))
-        texels = to_texels(values.on_host(), dtype, texture)
+        if values.host is None and values.output is not None:
+            values.texture = flattened(self, storage, values.output)
+            return values.texture
+        place = placed(storage.shape, storage.dtype, self.float_format, self.limits)
+        texture = self.textures.take(place.width, place.height, 1, place.format)
+        texels = to_texels(values.on_host(), texture)
         self.commands.add(lambda device: device.upload(texture, texels))
         values.texture = texture
-        if count > KEPT_ON_HOST:
+        if element_count(storage.shape) > KEPT_ON_HOST:
             values.host = None
         return texture
 
     def read_sync(self, storage: Storage) -> np.ndarray:
         values: Values = storage.data
         if values.host is None:
-            with self.commands.device_in_order() as device:
-                texels = device.read(values.on_device())
-            read = from_texels(texels, storage.shape, storage.dtype)
+            read = self._read_device(storage, values)
             if read.size > KEPT_ON_HOST:
                 return read
             values.host = read
         return values.host.reshape(storage.shape)
+
+    def _read_device(self, storage: Storage, values: Values) -> np.ndarray:
+        output = values.output
+        with self.commands.device_in_order() as device:
+            texels = device.read(values.on_device() if output is None else output.texture)
+        if output is None:
+            return from_texels(texels, storage.shape, storage.dtype)
+        used = texels[:, output.extent.origin : output.extent.origin + output.extent.rows]
+        return output.layout.unpacked(used, storage.shape, storage.dtype)
 
     async def read(self, storage: Storage) -> np.ndarray:
         return await run_in_thread(self.read_sync, storage)
@@ -114,8 +133,11 @@ class WebglBackend(Backend):
     def dispose_data(self, storage: Storage) -> None:
         self._num_data_ids -= 1
         values, storage.data = storage.data, None
-        if values.texture is not None:
+        output = values.output
+        if values.texture is not None and (output is None or values.texture is not output.texture):
             self.textures.give_back(values.texture)
+        if output is not None:
+            output.release()
 
     def num_data_ids(self) -> int:
         return self._num_data_ids
@@ -157,6 +179,18 @@ class WebglBackend(Backend):
     def empty(self, shape: Shape, dtype: DType) -> TensorInfo:
         """A result without elements."""
         return TensorInfo(self.write(np.zeros(shape, numpy_dtype(dtype)), shape, dtype), shape, dtype)
+
+    @property
+    def fuses(self) -> Collection[str]:
+        """Every kernel with a definition: what follows is computed where its result is stored."""
+        return frozenset(kernel.name for kernel in defined_kernels().values() if kernel.definition is not None)
+
+    def compile(self, plan: Plan) -> CompiledPlan:
+        """Draws that are recorded once; step by step where a step is not one of draws."""
+        try:
+            return WebglPlan(self, plan)
+        except NotPlannedError:
+            return super().compile(plan)
 
     def time(self, f: Callable[[], Any]) -> float:
         started = perf_counter()

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tenfold.backends.webgl.flat import components, element_count, flat_size, format_of
+from tenfold.backends.webgl.flat import element_count, placed
 from tenfold.backends.webgl.values import Values
 from tenfold.codegen.compute import Array, define
+from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.codegen.glsl.renderer import Shader, render
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo, TensorSpec
-from tenfold.devices.gl.interface import Draw, Format, Program, Texture
+from tenfold.devices.gl.interface import Draw, Program, Texture
 
 if TYPE_CHECKING:
     from tenfold.backends.webgl.backend import WebglBackend
@@ -31,17 +32,15 @@ class Step(NamedTuple):
         program: what runs.
         ints: its numbers.
         sources: which values it reads: inputs of the kernel, then results of steps, in order.
-        width: of its target.
-        height: of its target.
-        format: of its target.
+        target: a texture as the step writes it.
+        rows: how many rows of it are used.
     """
 
     program: Program
     ints: tuple[int, ...]
     sources: tuple[int, ...]
-    width: int
-    height: int
-    format: Format
+    target: Texture
+    rows: int
 
 
 class Output(NamedTuple):
@@ -80,9 +79,10 @@ class CompiledCall:
             values: Values = inputs[number].storage.data
             textures[number] = values.texture or backend.upload(inputs[number].storage)
         for step in self._steps:
-            target = backend.textures.take(step.width, step.height, 1, step.format)
+            place = step.target
+            target = backend.textures.take(place.width, place.height, 1, place.format)
             sources = tuple([textures[number] for number in step.sources])
-            backend.commands.draw(Draw(step.program, sources, target, ints=step.ints))  # type: ignore[arg-type]
+            backend.commands.draw(Draw(step.program, sources, target, ints=step.ints, height=step.rows))  # type: ignore[arg-type]
             textures.append(target)
         infos = [self._wrap(output, inputs, textures) for output in self._outputs]
         kept = {output.value for output in self._outputs}
@@ -132,7 +132,6 @@ class _Compilation:
     def __init__(self, backend: WebglBackend, inputs: int) -> None:
         self._backend = backend
         self._inputs = inputs
-        self._limit = backend.limits.texture_size
         self._steps: list[Step] = []
         self._numbers: dict[int, int] = {}
         self._used: list[int] = []
@@ -168,9 +167,8 @@ class _Compilation:
         target = self._placed(array)
         ints = shader.ints(target, [self._placed(source) for source in shader.sources])
         program = backend.programs.get(shader.body, shader.samplers)
-        return Step(program, ints, sources, target.width, target.height, target.format)
+        return Step(program, ints, sources, target, FLAT.extent(array.shape, array.dtype).rows)
 
     def _placed(self, array: Array) -> Texture:
         """A texture as that of an array will be."""
-        width, height = flat_size(components(array.size, array.dtype), self._limit)
-        return Texture(0, width, height, 1, format_of(array.dtype, self._backend.float_format))
+        return placed(array.shape, array.dtype, self._backend.float_format, self._backend.limits)

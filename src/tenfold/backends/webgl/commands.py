@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tenfold.devices.gl.interface import Draw
+    import numpy as np
+
+    from tenfold.devices.gl.interface import Draw, Texture
     from tenfold.devices.gl.native import NativeGlDevice
 
 LONGEST: Final = 128
@@ -47,6 +49,24 @@ class Commands:
     def add(self, command: Command) -> None:
         """Ask for something else to be done at this point of the order."""
         self._waiting.append(command)
+
+    def upload(self, texture: Texture, texels: np.ndarray) -> None:
+        """Ask for a texture to be filled."""
+        self.add(lambda device: device.upload(texture, texels))
+
+    def record(self, draws: Sequence[Draw]) -> int:
+        """Prepare a list of draws for `replay`; gives its number."""
+        with self.device() as device:
+            return device.record(draws)
+
+    def replay(self, recording: int, draws: int) -> None:
+        """Ask for a recorded list of so many draws."""
+        self.draws += draws
+        self.add(lambda device: device.replay(recording))
+
+    def forget(self, recording: int) -> None:
+        """Give a recording back once it has run."""
+        self.add(lambda device: device.forget(recording))
 
     def submit(self) -> None:
         """Hand everything that waits to the driver."""

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tenfold.backends.webgl.assembly import Assembly, Place, assemble
-from tenfold.backends.webgl.values import Values
+from tenfold.backends.webgl.values import PlanOutput, Values
+from tenfold.codegen.compute import Array, compute
+from tenfold.codegen.glsl.layouts import FLAT
+from tenfold.codegen.glsl.renderer import render
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import TensorInfo
 from tenfold.core.storage import Storage
@@ -167,8 +170,8 @@ class WebglPlan:
             raise ValueError("An output is an array.")
         variant.held += 1
         nbytes = array.size * bytes_per_element(array.dtype)
-        values = Values(None, variant.outputs[number], place.layout, lambda: self._give_back(variant))
-        return backend.adopt_values(values, array.shape, array.dtype, nbytes)
+        output = PlanOutput(variant.outputs[number], place.layout, place.extent, lambda: self._give_back(variant))
+        return backend.adopt_output(output, array.shape, array.dtype, nbytes)
 
     def _give_back(self, variant: Variant) -> None:
         variant.held -= 1
@@ -183,6 +186,18 @@ class WebglPlan:
         self._backend.commands.forget(variant.recording)
         for texture in variant.outputs.values():
             self._backend.textures.give_back(texture)
+
+
+def flattened(backend: WebglBackend, storage: Storage, output: PlanOutput) -> Texture:
+    """The flat texture of what a plan left in columns."""
+    given = Array(storage.shape, storage.dtype, 0)
+    shader = render(compute(storage.shape, lambda *i: given[i]), FLAT, {id(given): output.layout})
+    extent = FLAT.extent(storage.shape, storage.dtype)
+    target = backend.textures.take(extent.width, extent.height, 1, backend.float_format)
+    program = backend.programs.get(shader.body, shader.samplers)
+    ints = shader.ints(target, [output.texture])
+    backend.commands.draw(Draw(program, (output.texture,), target, ints=ints, height=extent.rows))
+    return target
 
 
 def _filled(place: Place, texels: np.ndarray) -> np.ndarray:

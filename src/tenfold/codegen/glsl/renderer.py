@@ -207,8 +207,9 @@ def _flat_form(array: Array, sources: Sequence[Source]) -> Form:
 
 
 def _bound(array: Array, indices: Sequence[Expr]) -> dict[int, Expr]:
-    axes = () if array.stage is None else array.stage.axes
-    return {axis.number: index for axis, index in zip(axes, indices, strict=True)}
+    if array.stage is None:
+        return {}
+    return {axis.number: index for axis, index in zip(array.stage.axes, indices, strict=True)}
 
 
 def _knows_only_positions(array: Array, bindings: Mapping[int, Expr], position: Index) -> bool:

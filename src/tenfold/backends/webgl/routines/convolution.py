@@ -185,7 +185,7 @@ class _Writer:
                 lines.append(f"    int c{column} = block * {self._layers * self._stride} + {at};")
                 lines.append(f"    bool in{column} = c{column} >= 0 && c{column} < columns_in;")
             if self._is_static():
-                step, layer = divmod(at, self._layers_in)
+                step = at // self._layers_in
                 blocks = self._layers * self._stride // self._layers_in
                 place = f"block * {blocks} + {step}" if blocks != 1 else f"block + {step}"
                 lines.append(f"    int x{column} = ({place}) * {groups}{offset};")
