@@ -90,15 +90,17 @@ class Expr:
         arguments: the operands.
         dtype: dtype of the value.
         value: number of the input for a load, the number itself for a constant.
+        simple: whether there is nothing left to simplify, as far as is known.
     """
 
-    __slots__ = ("arguments", "dtype", "function", "value")
+    __slots__ = ("arguments", "dtype", "function", "simple", "value")
 
     def __init__(self, function: str, arguments: tuple[Expr, ...], dtype: str, value: Any = None) -> None:
         self.function = function
         self.arguments = arguments
         self.dtype = dtype
         self.value = value
+        self.simple = False
 
     def __repr__(self) -> str:
         if self.function in ("load", "constant"):

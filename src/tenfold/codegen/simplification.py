@@ -109,13 +109,15 @@ _BOUND_RULES: Final[dict[str, Callable[[Bounds, Bounds], Bounds]]] = {
 
 def simplify(expr: Expr) -> Expr:
     """An int32 expression with its arithmetic folded, by what is known of the ranges."""
-    if expr.dtype != "int32" or not expr.arguments or expr.function not in _SIMPLIFIERS:
+    if expr.simple or expr.dtype != "int32" or expr.function not in _SIMPLIFIERS:
         return expr
     a, b = (simplify(argument) for argument in expr.arguments)
     if a.function == b.function == "constant":
-        return constant(_fold(expr.function, int(a.value), int(b.value)), "int32")
+        return _number(_fold(expr.function, int(a.value), int(b.value)))
     simpler = _SIMPLIFIERS[expr.function](a, b)
-    return expr if _is_same(expr, simpler) else simpler
+    result = expr if _is_same(expr, simpler) else simpler
+    result.simple = True
+    return result
 
 
 def _is_same(a: Expr, b: Expr) -> bool:
@@ -309,14 +311,16 @@ class _Sum:
     def expression(self) -> Expr:
         """The sum as an expression, what is subtracted at the end."""
         ordered = sorted(self.terms.values(), key=lambda term: term.factor < 0)
-        if not ordered:
-            return _number(self.number)
-        first, *others = ordered
-        result = _simple_multiply(first.atom, _number(first.factor))
-        for atom, factor in others:
+        begins = not ordered or (ordered[0].factor < 0 and self.number != 0)
+        if begins:
+            result = _number(self.number)
+        else:
+            first = ordered.pop(0)
+            result = _simple_multiply(first.atom, _number(first.factor))
+        for atom, factor in ordered:
             product = _simple_multiply(atom, _number(abs(factor)))
             result = call("add" if factor > 0 else "subtract", result, product)
-        return call("add", result, self.number) if self.number else result
+        return result if begins or not self.number else call("add", result, self.number)
 
     def split(self, divisor: int) -> tuple[_Sum, _Sum]:
         """The terms whose factors a number divides, divided by it; and the rest, with the number of the sum."""

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tenfold.codegen.compute import Array, both, compute, reduce, sum_over
-from tenfold.codegen.expr import Expr, cast, function
+from tenfold.codegen.compute import Array, both, compute, in_range
+from tenfold.codegen.expr import Expr, cast, function, select
+from tenfold.codegen.scans import scan
+from tenfold.codegen.sorting import first_in_order, how_many
 from tenfold.core.conversion import TensorLike
 from tenfold.core.dtypes import is_floating
 from tenfold.core.engine import ENGINE
@@ -19,8 +21,7 @@ from tenfold.core.tensor import Tensor
 from tenfold.ops import operands
 from tenfold.ops.after_reading import after_reading
 
-equal, isnan = function("equal"), function("isnan")
-logical_not, logical_or = function("logical_not"), function("logical_or")
+isnan, logical_not, logical_or = function("isnan"), function("logical_not"), function("logical_or")
 
 # --- topk --------------------------------------------------------------------------------------------------
 
@@ -49,44 +50,43 @@ def _checked_k(op: str, k: int, shape: Sequence[int]) -> int:
     return operands.whole_number(k, op, "k", 0, shape[-1], "the length of the last axis")
 
 
-def _precedes(x: Array, row: Sequence[Expr], a: Expr, b: Expr) -> Expr:
-    """Whether the element at `a` comes before that at `b` in descending order: NaN last, equal ones as they stand."""
+def _greater(x: Array, row: Sequence[Expr], a: Expr, b: Expr) -> Expr:
+    """Whether the element at `a` is greater than that at `b`, as a number is than NaN."""
     first, second = x[*row, a], x[*row, b]
-    greater, same = first > second, equal(first, second)
-    if is_floating(x.dtype):
-        greater = logical_or(greater, both(isnan(second), logical_not(isnan(first))))
-        same = logical_or(same, both(isnan(second), isnan(first)))
-    return logical_or(greater, both(same, a < b))
+    if x.dtype == "bool":
+        return both(first, logical_not(second))
+    if not is_floating(x.dtype):
+        return first > second
+    return logical_or(first > second, both(isnan(second), logical_not(isnan(first))))
 
 
 def _topk_definition(x: Array, *, k: int, sorted: bool = True) -> tuple[Array, Array]:
-    """Ranks by comparing each element with all others of its row: the work is quadratic in the length of a row."""
-    length, found = x.shape[-1], (*x.shape[:-1], k)
+    indices = first_in_order(x.shape, k, lambda row, a, b: _greater(x, row, a, b))
+    if not sorted and k:
+        indices = _as_they_stand(x, indices)
+    return compute(indices.shape, lambda *i: x[*i[:-1], indices[i]]), indices
 
-    def rank_of(*i: Expr) -> Expr:
+
+def _as_they_stand(x: Array, indices: Array) -> Array:
+    """The positions of the k greatest elements, which end with that of the least of them, in rising order."""
+    (*_, length), k = x.shape, indices.shape[-1]
+    if k == length:
+        return compute(indices.shape, lambda *i: i[-1])
+
+    def is_found(*i: Expr) -> Expr:
         *row, own = i
-        return sum_over([length], lambda other: cast(_precedes(x, row, other, own), "int32"))
+        least = indices[*row, k - 1]
+        not_less = select(own <= least, logical_not(_greater(x, row, least, own)), _greater(x, row, own, least))
+        return cast(not_less, "int32")
 
-    ranks = compute(x.shape, rank_of)
+    # How many are found up to each position.
+    counts = scan("sum", x.shape, x.rank - 1, is_found)
 
-    def place_of(*i: Expr) -> Expr:
-        """How many of the greatest stand before a position."""
-        *row, own = i
-        return sum_over([length], lambda other: cast(both(ranks[*row, other] < k, other < own), "int32"))
+    def position_of(*i: Expr) -> Expr:
+        *row, place = i
+        return how_many(length - 1, lambda n: both(in_range(n - 1, length), counts[*row, n - 1] <= place))
 
-    places = ranks if sorted else compute(x.shape, place_of)
-
-    def index_of(*i: Expr) -> Expr:
-        *row, wanted = i
-
-        def fits(position: Expr) -> Expr:
-            there = equal(places[*row, position], wanted)
-            return there if sorted else both(ranks[*row, position] < k, there)
-
-        return reduce("arg_max", [length], lambda position: cast(fits(position), "int32"))
-
-    indices = compute(found, index_of)
-    return compute(found, lambda *i: x[*i[:-1], indices[i]]), indices
+    return compute(indices.shape, position_of)
 
 
 TOP_K = define_kernel(Kernel("TopK", ("x",), _topk_infer, definition=_topk_definition))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
-from tenfold.codegen.compute import Array, compute, modulo, quotient, reduce
-from tenfold.codegen.expr import Expr, call, cast, select
-from tenfold.codegen.reductions import run_length
+from tenfold.codegen.compute import Array
+from tenfold.codegen.expr import cast
+from tenfold.codegen.scans import scan
 from tenfold.core.conversion import TensorLike
 from tenfold.core.dtypes import sum_out_type
 from tenfold.core.engine import ENGINE
@@ -27,43 +26,13 @@ def _scan_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> TensorSp
     return TensorSpec(shape, sum_out_type(dtype))
 
 
-_SHORT: Final = 128
-"""Scans of axes up to this length combine everything before an element anew; longer ones go by runs."""
-
-
-def _scanning(kind: str, combine: str, identity: int) -> Callable[..., Array]:
-    """The definition of a scan: its kind of reduction, the scalar function of that, and what changes nothing."""
+def _scanning(kind: str) -> Callable[..., Array]:
+    """The definition of the scan of a kind."""
 
     def definition(x: Array, *, axis: int, exclusive: bool = False, reverse: bool = False) -> Array:
-        along, dtype = resolve_axis(axis, x.rank, kind), sum_out_type(x.dtype)
-        outer, length, inner = x.shape[:along], x.shape[along], x.shape[along + 1 :]
-        run = run_length(length) if length > _SHORT else max(length, 1)
-        whole_runs = (length - 1) // run if length else 0
-
-        def at(indices: Sequence[Expr], position: Expr) -> Expr:
-            """The element at a position, which counts in the direction of the scan."""
-            place = length - 1 - position if reverse else position
-            return cast(x[*indices[:along], place, *indices[along + 1 :]], dtype)
-
-        def of_run(*i: Expr) -> Expr:
-            return reduce(kind, [run], lambda k: at(i, i[along] * run + k))
-
-        runs = compute([*outer, whole_runs, *inner], of_run)
-
-        def scanned(*i: Expr) -> Expr:
-            position = length - 1 - i[along] if reverse else i[along]
-            number, within = quotient(position, run), modulo(position, run)
-
-            def earlier(k: Expr) -> Expr:
-                return select(k < within if exclusive else k <= within, at(i, number * run + k), identity)
-
-            def of_earlier_run(n: Expr) -> Expr:
-                return select(n < number, runs[*i[:along], n, *i[along + 1 :]], identity)
-
-            of_own_run = reduce(kind, [run], earlier)
-            return call(combine, reduce(kind, [whole_runs], of_earlier_run), of_own_run) if whole_runs else of_own_run
-
-        return compute(x.shape, scanned)
+        dtype = sum_out_type(x.dtype)
+        along = resolve_axis(axis, x.rank, "scan")
+        return scan(kind, x.shape, along, lambda *i: cast(x[i], dtype), exclusive=exclusive, reverse=reverse)
 
     return definition
 
@@ -83,7 +52,7 @@ def _sum_of_rest(values: Tensor, attributes: Attributes) -> Tensor:
     return values.cumsum(attributes["axis"], attributes["exclusive"], not attributes["reverse"])
 
 
-CUMSUM = define_kernel(Kernel("Cumsum", ("x",), _scan_infer, definition=_scanning("sum", "add", 0)))
+CUMSUM = define_kernel(Kernel("Cumsum", ("x",), _scan_infer, definition=_scanning("sum")))
 register_gradient("Cumsum", lambda dy, _, attributes: [lambda: _sum_of_rest(dy, attributes)])
 
 
@@ -121,7 +90,7 @@ def _cumprod_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -
     return [lambda: _sum_of_rest(dy.mul(cast_to(y, dy.dtype)), attributes).div_no_nan(cast_to(x, dy.dtype))]
 
 
-CUMPROD = define_kernel(Kernel("Cumprod", ("x",), _scan_infer, definition=_scanning("prod", "multiply", 1)))
+CUMPROD = define_kernel(Kernel("Cumprod", ("x",), _scan_infer, definition=_scanning("prod")))
 register_gradient("Cumprod", _cumprod_gradient, inputs_to_save=("x",), outputs_to_save=[True])
 
 

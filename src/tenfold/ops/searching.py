@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tenfold.codegen.compute import Array, compute, sum_over
+from tenfold.codegen.compute import Array, both, compute, in_range
 from tenfold.codegen.expr import Expr, call, cast
+from tenfold.codegen.sorting import how_many
 from tenfold.core.conversion import TensorLike, convert_to_tensor
-from tenfold.core.dtypes import DType, is_floating, upcast_type
+from tenfold.core.dtypes import DType, is_floating, sum_out_type, upcast_type
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
 from tenfold.core.op import op
@@ -142,19 +143,20 @@ def _search_sorted_infer(specs: Sequence[TensorSpec], attributes: Attributes) ->
 
 
 def _search_sorted_definition(sorted_sequence: Array, values: Array, *, side: str = "left") -> Array:
-    """The place of a value is the number of elements that stand before it."""
-    dtype = upcast_type(sorted_sequence.dtype, values.dtype)
+    """The place of a value is the number of elements that stand before it, which bisection finds."""
+    length = sorted_sequence.shape[1]
+    # Renderers compare numbers only.
+    dtype = sum_out_type(upcast_type(sorted_sequence.dtype, values.dtype))
 
     def place(row: Expr, column: Expr) -> Expr:
         value = cast(values[row, column], dtype)
 
-        def stands_before(k: Expr) -> Expr:
-            element = cast(sorted_sequence[row, k], dtype)
-            if side == "left":
-                return cast(_precedes(element, value), "int32")
-            return cast(call("logical_not", _precedes(value, element)), "int32")
+        def at_least(count: Expr) -> Expr:
+            last = cast(sorted_sequence[row, count - 1], dtype)
+            stands_before = _precedes(last, value) if side == "left" else call("logical_not", _precedes(value, last))
+            return both(in_range(count - 1, length), stands_before)
 
-        return sum_over([sorted_sequence.shape[1]], stands_before)
+        return how_many(length, at_least)
 
     return compute(values.shape, place)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tenfold.backends.cpu.registry import cpu_kernel
@@ -19,7 +21,7 @@ def where(condition: np.ndarray) -> np.ndarray:
 @cpu_kernel("TopK")
 def top_k(x: np.ndarray, *, k: int, sorted: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """The k greatest elements along the last axis and their positions; the first of equal ones, NaN last."""
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     # Ascending order of these keys is descending order of the values. The complement of an integer cannot overflow.
     keys = -rows if x.dtype.kind == "f" else ~rows
     found = _least_by_partition(keys, k) if 0 < k * _WORTH_PARTITIONING <= keys.shape[1] else None
