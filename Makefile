@@ -16,6 +16,7 @@ demo:
 test: lint
 	@$(PROVISION) models
 	@$(PROVISION) drivers
+	@$(PROVISION) angle
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	@$(BIN)/python -m tests.conformance --totals || test $$? = 2
 

@@ -4,6 +4,7 @@
     python3 tools/provision.py models
     python3 tools/provision.py peers
     python3 tools/provision.py drivers
+    python3 tools/provision.py angle
 
 Standard library only, as nothing is installed yet. A finished step leaves a stamp with a digest of what
 it was made from, and is not repeated while that is the same. A step that fails says what is missing and
@@ -17,6 +18,7 @@ import ctypes
 import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -25,24 +27,28 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tools.testdata import (
+    ANGLE,
     BASIC_PITCH,
     HUMAN_MODELS,
     LANGUAGE_DETECTION,
     REPOSITORY,
     NpmPackage,
+    angle_root,
     human_models_root,
 )
 
 VENV = REPOSITORY / ".venv"
 CONSTRAINTS = REPOSITORY / "tools" / "constraints.txt"
 PEERS = REPOSITORY / "benchmarks" / "tfjs"
+
+ANGLE_ARCHIVE = "bin/swiftshader.tar.br"
 
 MINIMUM_PYTHON = (3, 11)
 MAX_UNPACKED_BYTES = 512 * 2**20
@@ -107,19 +113,53 @@ def fetch_npm_package(package: NpmPackage) -> Path:
     """Pack a package by the npm client, check its digest, and unpack it whole or not at all."""
     if package.folder.is_dir():
         return package.folder
-    npm = _require_npm()
-    package.folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=package.folder.parent, prefix=".fetching-") as scratch:
-        command = [npm, "pack", "--ignore-scripts", "--json", "--pack-destination", scratch, package.spec]
-        run(f"fetching {package.spec} from npm", command, NPM_REMEDY, cwd=Path(scratch))
-        (tarball,) = Path(scratch).glob("*.tgz")
-        _check_integrity(tarball, package)
-        unpacked = Path(scratch) / "unpacked"
+    with _scratch_beside(package.folder) as scratch:
+        tarball = _pack_by_npm(package, scratch)
         with shown(f"unpacking {package.spec}"):
-            _unpack(tarball, unpacked)
-        if not package.folder.is_dir():  # another process may have been faster
-            unpacked.rename(package.folder)
+            _unpack(tarball, scratch / "unpacked")
+        _move_into_place(scratch / "unpacked", package.folder)
     return package.folder
+
+
+def provide_angle() -> None:
+    """Fetch ANGLE with its software renderer, a second driver for tests, into the cache; x86-64 Linux only."""
+    folder = angle_root()
+    if folder.is_dir():
+        return
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        print("· ANGLE comes for Linux on x86-64 only; tests that need it are skipped")
+        return
+    _require_npm()
+    with _scratch_beside(folder) as scratch:
+        tarball = _pack_by_npm(ANGLE, scratch)
+        _unpack(tarball, scratch / "package", only=(ANGLE_ARCHIVE,))
+        # Node.js has Brotli, the standard library does not.
+        script = f"fs.writeFileSync('angle.tar', zlib.brotliDecompressSync(fs.readFileSync('package/{ANGLE_ARCHIVE}')))"
+        run(f"unpacking ANGLE from {ANGLE.spec}", ["node", "-e", script], "See the lines above.", cwd=scratch)
+        _unpack(scratch / "angle.tar", scratch / "angle", folders_to_strip=0)
+        _move_into_place(scratch / "angle", folder)
+
+
+@contextmanager
+def _scratch_beside(folder: Path) -> Iterator[Path]:
+    """A temporary folder on the same file system."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as scratch:
+        yield Path(scratch)
+
+
+def _pack_by_npm(package: NpmPackage, scratch: Path) -> Path:
+    """Fetch a package's tarball and check its digest."""
+    command = [_require_npm(), "pack", "--ignore-scripts", "--json", "--pack-destination", str(scratch), package.spec]
+    run(f"fetching {package.spec} from npm", command, NPM_REMEDY, cwd=scratch)
+    (tarball,) = scratch.glob("*.tgz")
+    _check_integrity(tarball, package)
+    return tarball
+
+
+def _move_into_place(made: Path, folder: Path) -> None:
+    if not folder.is_dir():  # another process may have been faster
+        made.rename(folder)
 
 
 def provide_peers() -> None:
@@ -230,18 +270,21 @@ def shown(label: str, last_line: Callable[[], str] = str) -> Iterator[None]:
         print(f"{clear}· {label}: {time.monotonic() - start:.1f} s", flush=True)
 
 
-def _unpack(tarball: Path, folder: Path) -> None:
-    """Unpack regular files without their first folder, refusing what would land elsewhere or is too large."""
-    with tarfile.open(tarball, "r:gz") as archive:
+def _unpack(tarball: Path, folder: Path, folders_to_strip: int = 1, only: Collection[str] = ()) -> None:
+    """Unpack regular files without their first folders, refusing what would land elsewhere or is too large."""
+    with tarfile.open(tarball) as archive:
         size = 0
         for member in archive:
             path = PurePosixPath(member.name)
             size += member.size
-            if not member.isfile() or path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
+            if not member.isfile() or path.is_absolute() or ".." in path.parts or len(path.parts) <= folders_to_strip:
                 raise StepError(f"{tarball.name} has a member that is no plain file in a folder: {member.name!r}")
             if size > MAX_UNPACKED_BYTES:
                 raise StepError(f"{tarball.name} unpacks to more than {MAX_UNPACKED_BYTES} bytes")
-            target = folder.joinpath(*path.parts[1:])
+            name = PurePosixPath(*path.parts[folders_to_strip:])
+            if only and str(name) not in only:
+                continue
+            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             source = archive.extractfile(member)
             if source is not None:
@@ -287,6 +330,7 @@ STEPS: dict[tuple[str, ...], Callable[[], None]] = {
     ("models",): provide_models,
     ("peers",): provide_peers,
     ("drivers",): provide_drivers,
+    ("angle",): provide_angle,
 }
 
 

@@ -48,6 +48,12 @@ LANGUAGE_DETECTION = NpmPackage(
     "1.0.23",
     "sha512-Ywk6vXC81nUHvc9WX3uFJG/UHFLXDYJgNeUVirBLJGvmchXHdapsGeAYclNqO1thQLmykmJhSouIZV+JJS8o1A==",
 )
+# Chromium's ANGLE (BSD) with SwiftShader inside (Apache 2.0), in a file of 3 MB among others.
+ANGLE = NpmPackage(
+    "@sparticuz/chromium",
+    "147.0.0",
+    "sha512-4ZKeAQQa8up2mt675qSitztLdbQrlf8BKdC5naeap+5Mv1OV1OlJdPoU+EJC/p5sQUJUQmN4r+q5+EhaaOUHpQ==",
+)
 
 
 def cache_root() -> Path:
@@ -71,6 +77,11 @@ def vectors_root() -> Path:
 def human_models_root() -> Path:
     """The unpacked npm package of test models: TENFOLD_HUMAN_MODELS, or where provisioning puts it."""
     return Path(os.environ.get("TENFOLD_HUMAN_MODELS") or HUMAN_MODELS.folder)
+
+
+def angle_root() -> Path:
+    """The folder of ANGLE's libraries: TENFOLD_ANGLE, or where provisioning puts them."""
+    return Path(os.environ.get("TENFOLD_ANGLE") or cache_root() / f"angle-{ANGLE.version}")
 
 
 def model_file(url: str) -> Path:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from tenfold.core.errors import BackendError, DeviceLostError
+from tenfold.devices.gl.drivers import Api, Driver
 from tenfold.devices.gl.interface import FLOAT16, FLOAT32, INT32, Draw, Format
-from tenfold.devices.gl.library import LIBRARIES_VARIABLE, load_libraries
 from tenfold.devices.gl.native import NativeGlDevice
+from tests.gl_drivers import ANGLE, DESKTOP, SYSTEM, find_driver
 
 RNG = np.random.default_rng(1)
 
@@ -38,13 +39,14 @@ void main() {
 """
 
 
+@pytest.fixture(scope="module", params=[SYSTEM, ANGLE, DESKTOP])
+def driver(request: pytest.FixtureRequest) -> Driver:
+    return find_driver(request.param)
+
+
 @pytest.fixture(scope="module")
-def device() -> Iterator[NativeGlDevice]:
-    try:
-        load_libraries()
-    except BackendError as missing:
-        pytest.skip(str(missing))
-    made = NativeGlDevice()
+def device(driver: Driver) -> Iterator[NativeGlDevice]:
+    made = NativeGlDevice(driver)
     yield made
     made.dispose()
 
@@ -53,14 +55,19 @@ def floats(*shape: int) -> np.ndarray:
     return RNG.uniform(-3, 3, shape).astype(np.float32)
 
 
-def test_limits(device: NativeGlDevice) -> None:
+def test_limits(device: NativeGlDevice, driver: Driver) -> None:
     limits = device.limits
     assert limits.renderer
-    assert "OpenGL ES 3" in limits.version
+    assert ("OpenGL ES 3" in limits.version) == (driver.api is Api.ES)
     assert limits.texture_size >= 2048
     assert limits.array_layers >= 256
     assert limits.texture_units >= 16
     assert limits.draw_buffers >= 4
+    assert limits.uniform_vectors >= 224
+    assert limits.fences
+    assert limits.float32_targets
+    assert limits.float16_targets
+    assert limits.reads_block == ("llvmpipe" in limits.renderer)
     assert limits.is_software == ("llvmpipe" in limits.renderer or "SwiftShader" in limits.renderer)
 
 
@@ -175,32 +182,22 @@ def test_another_thread_may_take_over(device: NativeGlDevice) -> None:
     assert np.array_equal(device.read(texture), values)
 
 
-def test_contexts_come_and_go() -> None:
-    try:
-        load_libraries()
-    except BackendError as missing:
-        pytest.skip(str(missing))
+def test_contexts_come_and_go(driver: Driver) -> None:
     for _ in range(20):
-        made = NativeGlDevice()
+        made = NativeGlDevice(driver)
         made.dispose()
     with pytest.raises(DeviceLostError, match="disposed"):
         made.finish()
 
 
-def test_devices_share_a_thread(device: NativeGlDevice) -> None:
+def test_devices_share_a_thread(device: NativeGlDevice, driver: Driver) -> None:
     texture = device.create_texture(1, 1, 1, FLOAT32)
     device.upload(texture, np.full((1, 1, 1, 4), 7, np.float32))
-    other = NativeGlDevice()
+    other = NativeGlDevice(driver)
     other.upload(other.create_texture(1, 1, 1, FLOAT32), np.zeros((1, 1, 1, 4), np.float32))
     assert device.read(texture).tolist() == [[[[7, 7, 7, 7]]]]
     other.dispose()
     assert device.read(texture).tolist() == [[[[7, 7, 7, 7]]]]
-
-
-def test_missing_libraries(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setenv(LIBRARIES_VARIABLE, str(tmp_path))
-    with pytest.raises(BackendError, match=f"{LIBRARIES_VARIABLE}: .* has no libEGL"):
-        load_libraries()
 
 
 WHERE = """

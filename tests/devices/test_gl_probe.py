@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from tenfold.core.errors import BackendError
-from tenfold.devices.gl import library, native
-from tenfold.devices.gl import probe as probing
+from tenfold.devices.gl import drivers, library, native
 from tenfold.devices.gl.probe import probe
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(library.LIBRARIES_VARIABLE, raising=False)
+    monkeypatch.delenv(drivers.LIBRARIES_VARIABLE, raising=False)
     probe.cache_clear()
     yield
     probe.cache_clear()
@@ -37,7 +36,7 @@ def _driver() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="device nodes tell of GPUs on Linux alone")
 @pytest.mark.usefixtures("_driver")
 def test_no_gpu_is_told_without_a_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "GPU_NODES", ())
+    monkeypatch.setattr(drivers, "GPU_NODES", ())
     monkeypatch.setattr(native, "NativeGlDevice", _refuse)
     found = probe()
     assert found.available
@@ -50,7 +49,7 @@ def test_no_gpu_is_told_without_a_context(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("_driver")
 def test_a_gpu_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "renderD128").touch()
-    monkeypatch.setattr(probing, "GPU_NODES", (str(tmp_path / "renderD*"),))
+    monkeypatch.setattr(drivers, "GPU_NODES", (str(tmp_path / "renderD*"),))
     found = probe()
     assert found.available
     assert found.renderer in found.reason
@@ -58,10 +57,10 @@ def test_a_gpu_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 def test_what_is_missing_is_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(library.LIBRARIES_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(drivers.LIBRARIES_VARIABLE, str(tmp_path))
     found = probe()
     assert not found.available
-    assert library.LIBRARIES_VARIABLE in found.reason
+    assert drivers.LIBRARIES_VARIABLE in found.reason
 
 
 def test_without_cffi(monkeypatch: pytest.MonkeyPatch) -> None:

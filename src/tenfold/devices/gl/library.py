@@ -1,27 +1,28 @@
-"""Finding and declaring EGL and OpenGL ES: the only functions that the device calls, through cffi in ABI mode.
+"""EGL and GL as cffi sees them in ABI mode: the functions that the device calls, and the constants.
 
-Libraries are looked for in this order: the folder named by `TENFOLD_GL_LIBRARIES` (a driver of one's own, such as
-ANGLE's), and the system's. Constants have Khronos's names without the prefix.
+Constants have Khronos's names without the prefix. Libraries are loaded with their symbols kept to themselves, so that
+several drivers can live in one process.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import cffi
 
 from tenfold.core.errors import BackendError
-
-LIBRARIES_VARIABLE: Final = "TENFOLD_GL_LIBRARIES"
+from tenfold.devices.gl.drivers import Api, Driver, drivers, what_is_missing
 
 ffi: Final[Any] = cffi.FFI()
 ffi.cdef(
     """
+    void *eglGetDisplay(void *);
     void *eglGetProcAddress(const char *);
     int eglGetError(void);
     unsigned eglInitialize(void *, int *, int *);
-    unsigned eglTerminate(void *);
     unsigned eglBindAPI(unsigned);
     unsigned eglChooseConfig(void *, const int *, void **, int, int *);
     void *eglCreateContext(void *, void *, void *, const int *);
@@ -30,6 +31,7 @@ ffi.cdef(
     const char *eglQueryString(void *, int);
 
     const unsigned char *glGetString(unsigned);
+    const unsigned char *glGetStringi(unsigned, unsigned);
     unsigned glGetError(void);
     void glGetIntegerv(unsigned, int *);
     void glEnable(unsigned);
@@ -89,20 +91,18 @@ ffi.cdef(
 )
 
 # EGL
-NONE, TRUE = 0x3038, 1
-RENDERABLE_TYPE, OPENGL_ES3_BIT, SURFACE_TYPE, PBUFFER_BIT = 0x3040, 0x40, 0x3033, 1
-OPENGL_ES_API, CONTEXT_MAJOR_VERSION, CONTEXT_MINOR_VERSION, EXTENSIONS_STRING = 0x30A0, 0x3098, 0x30FB, 0x3055
-PLATFORM_SURFACELESS_MESA, PLATFORM_ANGLE = 0x31DD, 0x3202
-ANGLE_PLATFORM_TYPE, ANGLE_PLATFORM_TYPE_VULKAN, ANGLE_DEVICE_TYPE, ANGLE_DEVICE_TYPE_SWIFTSHADER = (
-    0x3203,
-    0x3450,
-    0x3209,
-    0x3487,
-)
+NONE, TRUE, EXTENSIONS_STRING = 0x3038, 1, 0x3055
+RENDERABLE_TYPE, OPENGL_ES3_BIT, OPENGL_BIT, SURFACE_TYPE = 0x3040, 0x40, 0x8, 0x3033
+OPENGL_ES_API, OPENGL_API, CONTEXT_MAJOR_VERSION, CONTEXT_MINOR_VERSION = 0x30A0, 0x30A2, 0x3098, 0x30FB
+CONTEXT_OPENGL_PROFILE_MASK, CONTEXT_OPENGL_CORE_PROFILE_BIT = 0x30FD, 1
+ES_RESET_NOTIFICATION_STRATEGY, RESET_NOTIFICATION_STRATEGY, LOSE_CONTEXT_ON_RESET = 0x3138, 0x31BD, 0x31BF
+PLATFORM_SURFACELESS_MESA, PLATFORM_DEVICE, PLATFORM_ANGLE = 0x31DD, 0x313F, 0x3202
+ANGLE_PLATFORM_TYPE, ANGLE_PLATFORM_TYPE_DEFAULT, ANGLE_PLATFORM_TYPE_VULKAN = 0x3203, 0x3206, 0x3450
+ANGLE_DEVICE_TYPE, ANGLE_DEVICE_TYPE_SWIFTSHADER = 0x3209, 0x3487
 # GL
 RENDERER, VERSION, EXTENSIONS = 0x1F01, 0x1F02, 0x1F03
 MAX_TEXTURE_SIZE, MAX_ARRAY_TEXTURE_LAYERS, MAX_TEXTURE_IMAGE_UNITS, MAX_DRAW_BUFFERS = 0x0D33, 0x88FF, 0x8872, 0x8824
-MAX_FRAGMENT_UNIFORM_VECTORS = 0x8DFD
+MAX_COLOR_ATTACHMENTS, MAX_FRAGMENT_UNIFORM_VECTORS, NUM_EXTENSIONS = 0x8CDF, 0x8DFD, 0x821D
 VERTEX_SHADER, FRAGMENT_SHADER, COMPILE_STATUS, LINK_STATUS, INFO_LOG_LENGTH = 0x8B31, 0x8B30, 0x8B81, 0x8B82, 0x8B84
 TEXTURE_2D_ARRAY, TEXTURE0, NEAREST, CLAMP_TO_EDGE = 0x8C1A, 0x84C0, 0x2600, 0x812F
 TEXTURE_MIN_FILTER, TEXTURE_MAG_FILTER, TEXTURE_WRAP_S, TEXTURE_WRAP_T = 0x2801, 0x2800, 0x2802, 0x2803
@@ -116,53 +116,48 @@ FOREVER = 0xFFFFFFFFFFFFFFFF
 
 
 class Libraries(NamedTuple):
-    """The two libraries and how they are asked for a display.
+    """The two libraries of a driver, loaded.
 
     Attributes:
         egl: EGL.
-        gl: OpenGL ES.
-        platform: EGL's platform.
-        attributes: of the display.
+        gl: the GL functions.
+        api: the kind of GL.
         origin: where they come from, for people.
     """
 
     egl: Any
     gl: Any
-    platform: int
-    attributes: tuple[int, ...]
+    api: Api
     origin: str
 
 
-def load_libraries() -> Libraries:
-    """Load EGL and OpenGL ES.
+@cache
+def load(driver: Driver) -> Libraries:
+    """Load a driver's libraries; they stay loaded.
 
     Raises:
-        BackendError: saying what is missing and how to get it.
+        BackendError: saying which one does not load.
     """
-    folder = os.environ.get(LIBRARIES_VARIABLE)
-    if folder:
-        return _load_angle(folder)
+    if sys.platform == "win32" and os.path.dirname(driver.egl):
+        os.add_dll_directory(os.path.dirname(driver.egl))
     try:
-        egl, gl = ffi.dlopen("libEGL.so.1"), ffi.dlopen("libGLESv2.so.2")
+        egl = ffi.dlopen(driver.egl, ffi.RTLD_NOW | ffi.RTLD_LOCAL)
+        gl = ffi.dlopen(driver.gl, ffi.RTLD_NOW | ffi.RTLD_LOCAL)
     except OSError as error:
-        raise BackendError(
-            f"No OpenGL ES was found ({error}). On Debian: apt-get install libegl1 libgles2 libgl1-mesa-dri; or name a "
-            f"folder with libEGL and libGLESv2 in {LIBRARIES_VARIABLE}."
-        ) from None
-    return Libraries(egl, gl, PLATFORM_SURFACELESS_MESA, (NONE,), "the system's EGL")
+        raise BackendError(str(error)) from None
+    return Libraries(egl, gl, driver.api, driver.origin)
 
 
-def _load_angle(folder: str) -> Libraries:
-    try:
-        gl = ffi.dlopen(os.path.join(folder, "libGLESv2.so"), ffi.RTLD_NOW | ffi.RTLD_GLOBAL)
-        egl = ffi.dlopen(os.path.join(folder, "libEGL.so"))
-    except OSError as error:
-        raise BackendError(f"{LIBRARIES_VARIABLE}: {folder} has no libEGL and libGLESv2 that load: {error}") from None
-    attributes = (
-        ANGLE_PLATFORM_TYPE,
-        ANGLE_PLATFORM_TYPE_VULKAN,
-        ANGLE_DEVICE_TYPE,
-        ANGLE_DEVICE_TYPE_SWIFTSHADER,
-        NONE,
-    )
-    return Libraries(egl, gl, PLATFORM_ANGLE, attributes, folder)
+def load_libraries() -> Libraries:
+    """The libraries of the first driver that loads.
+
+    Raises:
+        BackendError: saying what was tried and how to get a driver.
+    """
+    tried = []
+    for driver in drivers():
+        try:
+            return load(driver)
+        except BackendError as error:
+            tried.append(f"{driver.origin}: {error}")
+    raise BackendError(what_is_missing(tried))

@@ -1,4 +1,4 @@
-"""The GL device on CPython: OpenGL ES 3 through EGL, without a window or a display.
+"""The GL device on CPython: OpenGL ES 3, or desktop OpenGL, through EGL, without a window.
 
 The context belongs to one thread at a time; `current` makes it the calling thread's where that changed. The caller
 serialises calls (a backend holds its lock). How a draw becomes few calls is in `bindings`.
@@ -15,27 +15,27 @@ import numpy as np
 from tenfold.core.errors import BackendError, DeviceLostError
 from tenfold.devices.gl import library as gl
 from tenfold.devices.gl.bindings import Bindings, Call
-from tenfold.devices.gl.interface import Draw, Format, Limits, Program, ReadInFlight, Texture
+from tenfold.devices.gl.context import Context, open_context
+from tenfold.devices.gl.drivers import Api, Driver
+from tenfold.devices.gl.interface import Draw, Format, Program, ReadInFlight, Texture
 from tenfold.devices.gl.library import ffi
+from tenfold.devices.gl.limits import find_extensions, find_limits
 from tenfold.devices.gl.reading import READ_AS, BufferRead, DoneRead, Extent, front, whole
 from tenfold.devices.gl.writing import STORAGE, UPLOAD_AS, check_flat, rows_of
 
-HEADER: Final = """#version 300 es
-precision highp float;
+HEADERS: Final = {Api.ES: "#version 300 es\n", Api.DESKTOP: "#version 330 core\n"}
+
+PRECISION: Final = """precision highp float;
 precision highp int;
 precision highp sampler2DArray;
 precision highp isampler2DArray;
 """
 
-VERTEX_SHADER: Final = """#version 300 es
-void main() {
+VERTEX_SHADER: Final = """void main() {
     vec2 corner = vec2(float((gl_VertexID << 1) & 2), float(gl_VertexID & 2));
     gl_Position = vec4(corner * 2.0 - 1.0, 0.0, 1.0);
 }
 """
-
-SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader", "swrast")
-BLOCKING_RENDERERS: Final = ("llvmpipe", "softpipe", "swrast")
 
 
 class _Current(threading.local):
@@ -75,11 +75,11 @@ class NativeGlDevice:
         abandoned_reads: buffers and fences of reads that nobody fetched.
     """
 
-    def __init__(self) -> None:
-        self._libraries = gl.load_libraries()
-        self.functions = self._libraries.gl
-        self._display, self._context = _make_context(self._libraries)
+    def __init__(self, driver: Driver | None = None) -> None:
+        self._context = open_context() if driver is None else Context(driver)
+        self.functions = self._context.functions
         self._lost = ""
+        self._disposed = False
         self._bindings = Bindings(self.functions)
         self._framebuffers: dict[int, dict[tuple[int, int], int]] = {}
         self._recordings: dict[int, _Recording | None] = {}
@@ -87,7 +87,8 @@ class NativeGlDevice:
         self.abandoned_reads: list[tuple[int, Any]] = []
         self.draws = self.textures = self.bytes = 0
         self.current()
-        self.limits = self._find_limits()
+        extensions = find_extensions(self.functions)
+        self.limits = find_limits(self.functions, self._context.api, extensions)
         self._prepare()
 
     # -- context ------------------------------------------------------------------------------------------
@@ -101,23 +102,21 @@ class NativeGlDevice:
         if self._lost:
             raise DeviceLostError(self._lost)
         if _CURRENT.device is not self:
-            if not self._libraries.egl.eglMakeCurrent(self._display, ffi.NULL, ffi.NULL, self._context):
-                raise BackendError(f"The GL context cannot be made current: EGL error {self._egl_error()}.")
+            self._context.make_current()
             _CURRENT.device = self
 
     def release(self) -> None:
         """Let another thread have the context."""
         if _CURRENT.device is self:
-            self._libraries.egl.eglMakeCurrent(self._display, ffi.NULL, ffi.NULL, ffi.NULL)
+            self._context.release()
             _CURRENT.device = None
 
     def dispose(self) -> None:
         """Destroy the context and all that is in it."""
-        if self._context is not None:
-            egl = self._libraries.egl
+        if not self._disposed:
             self.release()
-            egl.eglDestroyContext(self._display, self._context)
-            self._context, self._lost = None, "The GL device has been disposed."
+            self._context.destroy()
+            self._disposed, self._lost = True, "The GL device has been disposed."
 
     # -- programs -----------------------------------------------------------------------------------------
 
@@ -125,7 +124,7 @@ class NativeGlDevice:
         """Compile a fragment shader; `inputs` are the names of its samplers, in order."""
         self.current()
         g = self.functions
-        fragment = self._shader(gl.FRAGMENT_SHADER, HEADER + body)
+        fragment = self._shader(gl.FRAGMENT_SHADER, PRECISION + body)
         handle = g.glCreateProgram()
         g.glAttachShader(handle, self._vertex_shader)
         g.glAttachShader(handle, fragment)
@@ -236,7 +235,9 @@ class NativeGlDevice:
         self.current()
         after = Bindings(self.functions)
         calls = [call for draw in draws for call in self._calls(draw, after)]
-        needs = frozenset(thing for draw in draws for thing in (draw.program, *draw.inputs, draw.target))
+        needs: frozenset[Texture | Program] = frozenset(
+            thing for draw in draws for thing in (draw.program, *draw.inputs, draw.target)
+        )
         self._next_recording += 1
         self._recordings[self._next_recording] = _Recording(calls, after, len(draws), needs)
         return self._next_recording
@@ -358,31 +359,10 @@ class NativeGlDevice:
         g.glReadBuffer(gl.COLOR_ATTACHMENT0)
         self.check("setting up")
 
-    def _find_limits(self) -> Limits:
-        renderer, version = self._string(gl.RENDERER), self._string(gl.VERSION)
-        extensions = self._string(gl.EXTENSIONS).split()
-        is_software = any(name in renderer.lower() for name in SOFTWARE_RENDERERS)
-        timer_queries = "GL_EXT_disjoint_timer_query" in extensions
-        return Limits(
-            renderer,
-            version,
-            texture_size=self._integer(gl.MAX_TEXTURE_SIZE),
-            array_layers=self._integer(gl.MAX_ARRAY_TEXTURE_LAYERS),
-            texture_units=self._integer(gl.MAX_TEXTURE_IMAGE_UNITS),
-            draw_buffers=self._integer(gl.MAX_DRAW_BUFFERS),
-            uniform_vectors=self._integer(gl.MAX_FRAGMENT_UNIFORM_VECTORS),
-            float32_targets="GL_EXT_color_buffer_float" in extensions,
-            float16_targets=bool({"GL_EXT_color_buffer_half_float", "GL_EXT_color_buffer_float"} & set(extensions)),
-            timer_queries=timer_queries,
-            timers_reliable=timer_queries and not is_software,
-            fences=True,
-            reads_block=any(name in renderer.lower() for name in BLOCKING_RENDERERS),
-            is_software=is_software,
-        )
-
     def _shader(self, kind: int, source: str) -> int:
         g = self.functions
         handle: int = g.glCreateShader(kind)
+        source = HEADERS[self._context.api] + source
         text = ffi.new("char[]", source.encode())
         g.glShaderSource(handle, 1, ffi.new("const char *[]", [text]), ffi.NULL)
         g.glCompileShader(handle)
@@ -444,18 +424,6 @@ class NativeGlDevice:
         function(handle, length, ffi.NULL, text)
         return str(ffi.string(text).decode(errors="replace").strip())
 
-    def _string(self, name: int) -> str:
-        pointer = self.functions.glGetString(name)
-        return "" if pointer == ffi.NULL else str(ffi.string(ffi.cast("const char *", pointer)).decode())
-
-    def _integer(self, name: int) -> int:
-        pointer = ffi.new("int[4]")
-        self.functions.glGetIntegerv(name, pointer)
-        return int(pointer[0])
-
-    def _egl_error(self) -> str:
-        return hex(self._libraries.egl.eglGetError())
-
     def check(self, what: str) -> None:
         """Raise what the driver has to say of `what`."""
         error = self.functions.glGetError()
@@ -491,27 +459,3 @@ def _viewport(draw: Draw) -> tuple[int, int, int, int]:
             f"{target.width} x {target.height}."
         )
     return x, y, width, height
-
-
-def _make_context(libraries: gl.Libraries) -> tuple[Any, Any]:
-    """A display and a context of OpenGL ES 3, current nowhere."""
-    egl = libraries.egl
-    address = egl.eglGetProcAddress(b"eglGetPlatformDisplayEXT")
-    if address == ffi.NULL:
-        raise BackendError(f"EGL ({libraries.origin}) has no eglGetPlatformDisplayEXT.")
-    get_display = ffi.cast("void *(*)(unsigned, void *, const int *)", address)
-    display = get_display(libraries.platform, ffi.NULL, ffi.new("int[]", list(libraries.attributes)))
-    version = ffi.new("int[2]")
-    if display == ffi.NULL or not egl.eglInitialize(display, version, version + 1):
-        raise BackendError(f"EGL ({libraries.origin}) cannot be initialised: error {egl.eglGetError():#x}.")
-    egl.eglBindAPI(gl.OPENGL_ES_API)
-    config, found = ffi.new("void *[1]"), ffi.new("int[1]")
-    surface = 0 if libraries.platform == gl.PLATFORM_SURFACELESS_MESA else gl.PBUFFER_BIT
-    wanted = [gl.RENDERABLE_TYPE, gl.OPENGL_ES3_BIT, gl.SURFACE_TYPE, surface, gl.NONE]
-    if not egl.eglChooseConfig(display, ffi.new("int[]", wanted), config, 1, found) or not found[0]:
-        raise BackendError(f"EGL ({libraries.origin}) has no configuration for OpenGL ES 3.")
-    attributes = [gl.CONTEXT_MAJOR_VERSION, 3, gl.CONTEXT_MINOR_VERSION, 0, gl.NONE]
-    context = egl.eglCreateContext(display, config[0], ffi.NULL, ffi.new("int[]", attributes))
-    if context == ffi.NULL:
-        raise BackendError(f"EGL ({libraries.origin}) gives no OpenGL ES 3 context: error {egl.eglGetError():#x}.")
-    return display, context

@@ -7,22 +7,12 @@ and asked.
 
 from __future__ import annotations
 
-import glob
 import os
-import sys
 from functools import cache
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from tenfold.core.errors import BackendError
-
-GPU_NODES: Final = (
-    "/dev/dri/renderD*",  # Mesa's drivers
-    "/dev/nvidia[0-9]*",
-    "/dev/kfd",  # AMD without a display
-    "/dev/dxg",  # Windows's GPU in WSL
-    "/dev/mali*",
-    "/dev/kgsl*",  # Qualcomm
-)
+from tenfold.devices.gl.drivers import LIBRARIES_VARIABLE, may_have_gpu
 
 
 class GlProbe(NamedTuple):
@@ -45,14 +35,13 @@ class GlProbe(NamedTuple):
 def probe() -> GlProbe:
     """What OpenGL there is; found out once."""
     try:
-        from tenfold.devices.gl.library import LIBRARIES_VARIABLE, load_libraries
+        from tenfold.devices.gl.library import load_libraries
         from tenfold.devices.gl.native import NativeGlDevice
     except ImportError as error:
         return GlProbe(False, "", False, f"OpenGL is reached through cffi, which cannot be imported: {error}")
     try:
-        if sys.platform == "linux" and not os.environ.get(LIBRARIES_VARIABLE) and not gpu_nodes():
-            origin = load_libraries().origin
-            return GlProbe(True, "", True, f"{origin}; no GPU is visible, so the renderer is a program")
+        if not may_have_gpu() and not os.environ.get(LIBRARIES_VARIABLE):
+            return GlProbe(True, "", True, f"{load_libraries().origin}; no GPU is visible, so a program draws")
         device = NativeGlDevice()
     except BackendError as error:
         return GlProbe(False, "", False, str(error))
@@ -60,8 +49,3 @@ def probe() -> GlProbe:
     device.dispose()
     kind = "a program" if limits.is_software else "a GPU"
     return GlProbe(True, limits.renderer, limits.is_software, f"{limits.renderer} ({limits.version}), {kind}")
-
-
-def gpu_nodes() -> list[str]:
-    """The device nodes of GPUs."""
-    return [path for pattern in GPU_NODES for path in glob.glob(pattern)]

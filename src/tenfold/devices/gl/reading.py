@@ -3,8 +3,8 @@
 A buffer read is over when its fence is passed. One that nobody fetches is cleared away at the next read: its finaliser
 only notes the buffer, as it may run on a thread that has no context.
 
-Some drivers wait for the draws before they fill a buffer. Reading into memory waits no longer there, and is faster by far
-(llvmpipe: 2 ms instead of 20 for 16 MiB), so with them a read is over when it begins.
+Some drivers wait for the draws before they fill a buffer. Reading into memory waits no longer there, and is faster by
+far (llvmpipe: 2 ms instead of 20 for 16 MiB), so with them a read is over when it begins.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Extent(NamedTuple):
         width: how many columns of each.
         height: how many rows.
         shape: of the array of all these texels' components.
-        count: how many components from the first on are wanted, -1 for all of them.
+        numbers: how many components from the first on are wanted, -1 for all of them.
     """
 
     layers: int
     width: int
     height: int
     shape: tuple[int, ...]
-    count: int
+    numbers: int
 
     @property
     def bytes(self) -> int:
@@ -57,7 +57,7 @@ class Extent(NamedTuple):
 
     def wanted(self, components: np.ndarray) -> np.ndarray:
         """The part that is wanted of all these components, in its shape."""
-        return components.reshape(self.shape) if self.count < 0 else components[: self.count]
+        return components.reshape(self.shape) if self.numbers < 0 else components[: self.numbers]
 
 
 def whole(texture: Texture) -> Extent:
