@@ -4,7 +4,8 @@ Indices have ranges, so that much of what a definition says in general is less i
 4 is 0, and an element that is found by its place in row-major order is found there. Sums are seen as terms, each a
 factor times something that is no sum; quotients and remainders by positive numbers split them.
 
-Values are taken to be whole numbers that do not overflow, as indices and positions are. What is simple already stays
+Values are taken to be whole numbers that do not overflow, as indices and positions are, and then none of the simpler
+expressions does. What is simple already stays
 the same node, so that renderers see what loads have in common. A leaf: it knows expressions and nothing else.
 """
 
@@ -407,7 +408,10 @@ def _divided_again(terms: _Sum, divisor: int) -> Expr | None:
         return None
     inner, n = atom.arguments[0], int(atom.arguments[1].value)
     if atom.function == "floor_divide" and n * divisor <= GREATEST:
-        return _divided(_simple_add(inner, _number(n * terms.number)), n * divisor)
+        shifted = _sum_of(inner)
+        shifted.number += n * terms.number
+        if terms.number == 0 or _fits(shifted.bounds()):
+            return _divided(shifted.expression() if terms.number else inner, n * divisor)
     if atom.function == "remainder" and n % divisor == 0 and not terms.number:
         return _reduced(_divided(inner, divisor), n // divisor)
     return None
@@ -448,12 +452,22 @@ def _drop_multiples(terms: _Sum, divisor: int) -> bool:
         if not small or atom.function != "remainder" or not _is_divisor(atom.arguments[1]):
             continue
         if small * int(atom.arguments[1].value) % divisor == 0:
+            whole = _sum_of(atom.arguments[0])
             terms.add_term(key, _Term(atom, -small))
-            terms.add_all(_sum_of(atom.arguments[0]), small)
-            changed = True
+            terms.add_all(whole, small)
+            if _fits(terms.bounds()):
+                changed = True
+            else:
+                terms.add_all(whole, -small)
+                terms.add_term(key, _Term(atom, small))
     shift = _whole(terms, divisor)
     terms.number -= shift * divisor
     return changed or shift != 0
+
+
+def _fits(known: Bounds) -> bool:
+    """Whether a sum surely does not overflow that was not there before."""
+    return known.low is not None and known.high is not None and max(-known.low, known.high) <= GREATEST
 
 
 def _whole(terms: _Sum, divisor: int) -> int:

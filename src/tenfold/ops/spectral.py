@@ -6,14 +6,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tenfold.codegen.compute import Array, in_range, simplify
+from tenfold.codegen.expr import Expr, call, constant, function, select
+from tenfold.codegen.fourier import conjugate, fourier
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
 from tenfold.core.op import op
 from tenfold.core.tensor import Tensor
 from tenfold.ops import complex_numbers, operands
+from tenfold.ops.window_positions import guarded
 
 Thunks = Sequence[Callable[[], Tensor] | None]
+
+make_complex, real_part = function("complex"), function("real")
 
 # --- fft, ifft ---------------------------------------------------------------------------------------------
 
@@ -22,8 +28,17 @@ def _same_infer(specs: Sequence[TensorSpec], _: Attributes) -> TensorSpec:
     return specs[0]
 
 
-FFT = define_kernel(Kernel("FFT", ("input",), _same_infer))
-IFFT = define_kernel(Kernel("IFFT", ("input",), _same_infer))
+def _fft_definition(input: Array) -> Array:
+    return fourier(input.shape, lambda *i: input[i])
+
+
+def _ifft_definition(input: Array) -> Array:
+    share = 1 / max(input.shape[-1], 1)
+    return fourier(input.shape, lambda *i: input[i], inverse=True, finish=lambda value, *_: value * share)
+
+
+FFT = define_kernel(Kernel("FFT", ("input",), _same_infer, definition=_fft_definition))
+IFFT = define_kernel(Kernel("IFFT", ("input",), _same_infer, definition=_ifft_definition))
 
 
 def _times(x: Tensor, factor: float) -> Tensor:
@@ -136,8 +151,34 @@ def _of_length(x: Tensor, length: int) -> Tensor:
     return x if have == length else x.slice((0,) * x.rank, (*x.shape[:-1], length))
 
 
-RFFT = define_kernel(Kernel("RFFT", ("input",), _rfft_infer))
-IRFFT = define_kernel(Kernel("IRFFT", ("input",), _irfft_infer))
+def _rfft_definition(input: Array, *, fft_length: Sequence[int]) -> Array:
+    (length,) = fft_length
+    *rows, samples = input.shape
+
+    def sample(*i: Expr) -> Expr:
+        value = input[i]
+        return make_complex(guarded(in_range(i[-1], samples), value, 0), constant(0, value.dtype))
+
+    return fourier([*rows, length], sample, wanted=length // 2 + 1)
+
+
+def _irfft_definition(input: Array, *, fft_length: Sequence[int]) -> Array:
+    """The second half of the frequencies mirrors the first."""
+    (length,) = fft_length
+    *rows, frequencies = input.shape
+
+    def frequency(*i: Expr) -> Expr:
+        *row, k = i
+        mirrored = k > length // 2
+        place = simplify(call("minimum", k, length - k))
+        value = guarded(in_range(place, frequencies), input[*row, place], 0)
+        return select(mirrored, conjugate(value), value)
+
+    return fourier([*rows, length], frequency, inverse=True, finish=lambda value, *_: real_part(value) / length)
+
+
+RFFT = define_kernel(Kernel("RFFT", ("input",), _rfft_infer, definition=_rfft_definition))
+IRFFT = define_kernel(Kernel("IRFFT", ("input",), _irfft_infer, definition=_irfft_definition))
 register_gradient("RFFT", _rfft_gradient, inputs_to_save=["input"])
 register_gradient("IRFFT", _irfft_gradient, inputs_to_save=["input"])
 
