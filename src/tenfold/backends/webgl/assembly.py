@@ -24,7 +24,7 @@ from tenfold.backends.webgl.routines.convolution import (
 from tenfold.codegen.compute import Array, compute, flatten
 from tenfold.codegen.expr import constant
 from tenfold.codegen.fusing import ElementwiseStage, applied, inlined, with_stages
-from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits
+from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits, spaced
 from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render, render_epilogue
 from tenfold.core.kernel import TensorSpec, find_kernel_definition
 from tenfold.core.windows import ConvInfo, conv2d_info
@@ -41,6 +41,10 @@ CONVOLUTIONS: Final = {"Conv2D": False, "DepthwiseConv2dNative": True}
 
 INLINED: Final = frozenset(("PadV2", "Slice", "BroadcastTo", "Fill", "ZerosLike", "OnesLike"))
 """Kernels that are computed inside the elementwise kernel that reads them, if it is the only one."""
+
+
+COMMUTATIVE: Final = frozenset(("Add", "Multiply"))
+"""Kernels whose two operands may change places."""
 
 
 class NotPlannedError(Exception):
@@ -76,6 +80,7 @@ class PlannedDraw:
         sources: what these are.
         target: where it writes.
         ints: the numbers of the uniform array `ints`.
+        floats: those of `floats`.
     """
 
     body: str
@@ -83,6 +88,7 @@ class PlannedDraw:
     sources: tuple[int, ...]
     target: int
     ints: tuple[int, ...]
+    floats: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,8 +99,8 @@ class Assembly:
         places: the textures.
         draws: what is drawn, in order.
         inputs: the place of each input of the plan; None for one that nothing reads.
-        outputs: the place of each output of the plan; for one that is an input seen in another shape, that input's
-            number as a negative one (-1 for the first).
+        outputs: the place of each output of the plan; for one that is an input, that input's number as a negative one
+            (-1 for the first).
     """
 
     places: list[Place]
@@ -103,13 +109,18 @@ class Assembly:
     outputs: list[int]
 
 
-def columns_of(width: int, most: int) -> Columns:
-    """How many layers images of that width have: wide blocks save fetches, unused columns cost arithmetic."""
+def best_columns(plan: Plan, most: int) -> int:
+    """How many columns lie side by side in the images of a plan.
+
+    Wide blocks save fetches, unused columns cost arithmetic. It is one number for all images: they share programs.
+    """
+    images = [plan.specs[step.outputs[0]].shape for step in plan.steps if step.kernel in CONVOLUTIONS]
 
     def cost(layers: int) -> float:
-        return Columns(layers).blocks(width) * layers * (0.57 + 3.0 / layers)
+        sizes = (s[0] * s[1] * Columns(layers).blocks(s[2]) * layers * s[3] for s in images if len(s) == 4)
+        return sum(sizes) * (0.57 + 3.0 / layers)
 
-    return Columns(min(range(1, most + 1), key=cost))
+    return min(range(most, 1, -1), key=cost) if images else 1
 
 
 def assemble(plan: Plan, float_format: Format, limits: Limits) -> Assembly:
@@ -128,7 +139,7 @@ class _Assembler:
         self._plan = plan
         self._float_format = float_format
         self._limits = limits
-        self._most = min(MOST_COLUMNS, limits.draw_buffers)
+        self._columns = Columns(best_columns(plan, min(MOST_COLUMNS, limits.draw_buffers)))
         self._readers = _count_readers(plan)
         self._places: list[Place] = []
         self._draws: list[PlannedDraw] = []
@@ -137,6 +148,8 @@ class _Assembler:
         self._place_of: dict[tuple[int, Layout], int] = {}
         self._inputs: dict[int, int] = {}
         self._constants: dict[int, np.ndarray] = {}
+        self._images = {step.inputs[0] for step in plan.steps if step.kernel in CONVOLUTIONS}
+        self._convolved_later: set[int] = set()
         self._always_inside: list[Array] = []
         self._inside_elementwise: list[Array] = []
         for number in plan.inputs:
@@ -183,7 +196,9 @@ class _Assembler:
         """A value seen in another shape: the same texture, if the value is flat."""
         given, (output,) = self._input(step.inputs[0]), step.outputs
         spec = self._plan.specs[output]
-        if given.shape == spec.shape:
+        only_output = output in self._plan.outputs and self._readers[output] == 2 and id(given) not in self._inputs
+        if given.shape == spec.shape or only_output:
+            # The caller sees the values in the shape of the output, however they lie.
             self._arrays[output] = given
         elif isinstance(self._layout(given), Columns) or id(given) in self._inputs:
             self._arrays[output] = compute(spec.shape, lambda *i: given.at_flat(flatten(i, spec.shape)))
@@ -202,7 +217,7 @@ class _Assembler:
         info = _windows(step, image.shape, filter.shape, depthwise)
         if not can_convolve(info, depthwise):
             return False
-        layout_in, layout = self._image_layout(image), columns_of(info.out_width, self._most)
+        layout_in, layout = self._image_layout(image), self._columns
         packed = packed_filter(values, depthwise)
         extents = (layout_in.extent(image.shape, "float32"), layout.extent(spec.shape, "float32"), _extent_of(packed))
         if not all(map(self._fits, extents)):
@@ -213,7 +228,9 @@ class _Assembler:
         shader = convolution(info, layout_in, layout, epilogue, depthwise)
         sources = [self._place(image, layout_in), self._constant_place(packed)]
         sources += [self._place(source.array, source.layout) for source in epilogue.sources]
-        self._finish(step.outputs[0], target, layout, shader.body, shader.samplers, sources, shader.numbers)
+        self._arrays[step.outputs[0]] = target
+        floats = tuple(1 / side for place in sources[:OWN_SOURCES] for side in self._places[place].extent[:2])
+        self._finish(target, layout, shader.body, shader.samplers, sources, shader.numbers, floats)
         return True
 
     def _defined(self, step: Step) -> None:
@@ -231,6 +248,8 @@ class _Assembler:
             final = self._with_epilogue(array, step)
             inside = [*self._always_inside, *(self._inside_elementwise if kernel.elementwise else ())]
             self._arrays[number] = final = inlined(final, inside)
+            if number in self._images:
+                self._convolved_later.add(id(final))
             if step.kernel in INLINED and self._readers[number] == 1:
                 self._inside_elementwise.append(final)
             elif final.stage is not None:
@@ -244,6 +263,8 @@ class _Assembler:
             if kernel is None or kernel.definition is None:
                 raise NotPlannedError(stage.kernel)
             operands = tuple(None if number is None else self._arrays[number] for number in stage.operands)
+            if stage.kernel in COMMUTATIVE and operands[1] is None:
+                operands = operands[::-1]  # one order, one program
             stages.append(ElementwiseStage(kernel.definition, operands, stage.attributes))
         fused = with_stages(result, stages)
         inside = [*self._always_inside, *self._inside_elementwise]
@@ -265,7 +286,11 @@ class _Assembler:
     def _image_layout(self, image: Array) -> Columns:
         """The columns in which a convolution reads an image."""
         layout = self._layout(image)
-        return layout if isinstance(layout, Columns) else columns_of(image.shape[2], self._most)
+        return layout if isinstance(layout, Columns) else self._columns_for(image.shape)
+
+    def _columns_for(self, shape: Sequence[int]) -> Columns:
+        """The columns of an image: pictures of few channels have no reason to be dealt to layers."""
+        return Columns(1) if shape[3] <= TEXEL else self._columns
 
     def _layout_of_input(self, number: int) -> Layout:
         """Pictures that convolutions read come in columns: they are packed so before they are uploaded."""
@@ -275,18 +300,19 @@ class _Assembler:
             return FLAT
         if not all(step.kernel in CONVOLUTIONS and step.inputs[0] == number for step in readers):
             return FLAT
-        layout = Columns(1) if spec.shape[3] <= TEXEL else columns_of(spec.shape[2], self._most)
+        layout = self._columns_for(spec.shape)
         return layout if self._fits(layout.extent(spec.shape, spec.dtype)) else FLAT
 
     def _preferred(self, array: Array, layouts: Mapping[int, Layout]) -> Layout:
-        """The layout for a result: columns for images that are made of images in columns."""
-        if (
-            array.rank != 4
-            or array.dtype != "float32"
-            or not any(isinstance(layout, Columns) for layout in layouts.values())
-        ):
+        """The layout for a result: columns for images that convolutions read or that are made of images in columns."""
+        if array.rank != 4 or array.dtype != "float32" or array.shape[1] * array.shape[2] == 1:
             return FLAT
-        layout = columns_of(array.shape[2], self._most)
+        if id(array) in self._convolved_later:
+            layout = self._columns_for(array.shape)
+        elif any(isinstance(layout, Columns) for layout in layouts.values()):
+            layout = self._columns
+        else:
+            return FLAT
         return layout if self._fits(layout.extent(array.shape, array.dtype)) else FLAT
 
     def _fits(self, extent: Extent) -> bool:
@@ -300,27 +326,25 @@ class _Assembler:
         layout = self._preferred(array, layouts)
         shader = render(array, layout, layouts)
         sources = [self._place(source, self._layout(source)) for source in shader.sources]
-        self._finish(None, array, layout, shader.body, shader.samplers, sources, shader.numbers)
+        self._finish(array, layout, shader.body, shader.samplers, sources, shader.numbers)
 
     def _finish(
         self,
-        number: int | None,
         array: Array,
         layout: Layout,
         body: str,
         samplers: tuple[str, ...],
         sources: Sequence[int],
         numbers: tuple[int, ...],
+        floats: tuple[float, ...] = (),
     ) -> None:
         """File a draw and where its result lies."""
         if len(sources) > self._limits.texture_units:
             raise NotPlannedError(f"a kernel of {len(sources)} inputs")
-        if number is not None:
-            self._arrays[number] = array
         self._layouts[id(array)] = layout
         target = self._new_place(array, layout)
         ints = (*map(self._placing, (target, *sources)), *numbers)
-        self._draws.append(PlannedDraw(body, samplers, tuple(sources), target, ints))
+        self._draws.append(PlannedDraw(body, samplers, tuple(sources), target, ints, floats))
 
     def _placing(self, place: int) -> int:
         there = self._places[place]
@@ -363,6 +387,7 @@ class _Assembler:
         return len(self._places) - 1
 
     def _constant_place(self, texels: np.ndarray) -> int:
+        texels = spaced(texels)
         self._places.append(Place(_extent_of(texels), self._float_format, texels))
         return len(self._places) - 1
 

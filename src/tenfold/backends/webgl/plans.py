@@ -155,6 +155,7 @@ class WebglPlan:
                     textures[draw.target],
                     layers=extent.layers,
                     ints=draw.ints,
+                    floats=draw.floats,
                     y=extent.origin,
                     width=extent.across,
                     height=extent.rows,

@@ -88,12 +88,14 @@ def render(array: Array, layout: Flat | Columns = FLAT, layouts: Layouts | None 
     if stage is None:
         raise ValueError("Only the result of a stage can be rendered, not an input.")
     sources = sources_of(stage.body, layouts or {})
-    form = columns_form(array, layout) if isinstance(layout, Columns) else _flat_form(array, sources)
     functions = FunctionTable()
-    element = _element_function("element", form, array, sources, functions)
-    main = _columns_main(array, layout) if isinstance(layout, Columns) else _flat_main(array, form)
-    count = len(sources)
-    lines = [f"uniform int ints[{count + 1}];", *declarations(sources), *functions.lines(), *element, *main]
+    lifted = Lifted(1 + len(sources)) if isinstance(layout, Columns) else None
+    form = columns_form(array, layout) if isinstance(layout, Columns) else _flat_form(array, sources)
+    element = _element_function(form, array, sources, functions, lifted)
+    main = _columns_main(array, layout, lifted) if isinstance(layout, Columns) and lifted else _flat_main(array, form)
+    numbers = tuple(lifted.numbers) if lifted else ()
+    head = f"uniform int ints[{1 + len(sources) + len(numbers)}];"
+    lines = [head, *declarations(sources), *functions.lines(), *element, *main]
     return Shader(
         "\n".join(lines) + "\n",
         tuple(source.name for source in sources),
@@ -101,6 +103,7 @@ def render(array: Array, layout: Flat | Columns = FLAT, layouts: Layouts | None 
         tuple(source.layout for source in sources),
         layout,
         array,
+        numbers,
     )
 
 
@@ -163,7 +166,8 @@ _IMAGE, _ROW, _BLOCK, _LAYER, _GROUP, _TEXEL, _LANE, _POSITION = range(-8, 0)
 
 
 def _variable(number: int, length: int) -> Expr:
-    return Expr("index", (), "int32", Index(number, max(length, 1)))
+    """A variable of a form; never of one value, so that a single block or group makes no other program."""
+    return Expr("index", (), "int32", Index(number, max(length, 2)))
 
 
 def columns_form(array: Array, layout: Columns) -> Form:
@@ -174,13 +178,9 @@ def columns_form(array: Array, layout: Columns) -> Form:
     image, row = _variable(_IMAGE, batch), _variable(_ROW, height)
     block, layer, group = _variable(_BLOCK, blocks), _variable(_LAYER, layout.layers), _variable(_GROUP, groups)
     lane = _variable(_LANE, TEXEL)
-    zero = constant(0, "int32")
-    indices = (
-        image if batch > 1 else zero,
-        row if height > 1 else zero,
-        simplify(simplify((block if blocks > 1 else zero) * layout.layers) + layer) if width > 1 else zero,
-        simplify(simplify((group if groups > 1 else zero) * TEXEL) + lane) if channels > 1 else zero,
-    )
+    column = simplify(simplify(block * layout.layers) + layer)
+    channel = simplify(simplify(group * TEXEL) + lane)
+    indices = (image if batch > 1 else constant(0, "int32"), row, column, channel)
     names = ("image", "row", "block", "layer", "group")
     parameters = tuple((v.value, name) for v, name in zip((image, row, block, layer, group), names, strict=True))
     return Form(parameters, _bound(array, indices), lane.value)
@@ -237,17 +237,17 @@ def _knows_only_positions(array: Array, bindings: Mapping[int, Expr], position: 
 
 
 def _element_function(
-    name: str, form: Form, array: Array, sources: Sequence[Source], functions: FunctionTable
+    form: Form, array: Array, sources: Sequence[Source], functions: FunctionTable, lifted: Lifted | None
 ) -> list[str]:
     stage = array.stage
     if stage is None:
         raise ValueError("Only the result of a stage can be rendered, not an input.")
     body = Substitution(form.bindings).of(stage.body)
     names = {index.number: glsl for index, glsl in form.parameters}
-    writer = Writer({id(s.array): s for s in sources}, functions, names, form.lane, {})
+    writer = Writer({id(s.array): s for s in sources}, functions, names, form.lane, {}, lifted)
     value = writer.write(body)
     stored = _stored(value, form.lane is not None)
-    return [f"{stored.type} {name}({form.signature()}) {{", *writer.lines, f"    return {stored.text};", "}"]
+    return [f"{stored.type} element({form.signature()}) {{", *writer.lines, f"    return {stored.text};", "}"]
 
 
 def _stored(value: Value, lanes: bool) -> Value:
@@ -281,32 +281,41 @@ def _flat_main(array: Array, form: Form) -> list[str]:
     ]
 
 
-def _columns_main(array: Array, layout: Columns) -> list[str]:
-    _, height, width, channels = array.shape
-    groups = -(-channels // TEXEL)
+def _columns_main(array: Array, layout: Columns, lifted: Lifted) -> list[str]:
+    batch, height, width, channels = array.shape
     results = [f"layout(location = {i}) out vec4 result{i};" for i in range(layout.layers)]
-    stores: list[str] = []
-    for layer in range(layout.layers):
-        value = f"element(image, row, block, {layer}, group)"
-        if width % layout.layers:
-            value = f"block * {layout.layers} + {layer} < {width} ? {value} : vec4(0.0)"
-        stores.append(f"    result{layer} = {value};")
-        if channels % TEXEL:
-            stores.append(f"    result{layer} *= used;")
-    used = f"    vec4 used = vec4(lessThan(ivec4(0, 1, 2, 3) + group * 4, ivec4({channels})));"
-    return [
-        *results,
-        "void main() {",
-        "    int x = int(gl_FragCoord.x);",
-        "    int y = int(gl_FragCoord.y) - ints[0];",
-        f"    int block = x / {groups};",
-        f"    int group = x - block * {groups};",
-        f"    int image = y / {height};",
-        f"    int row = y - image * {height};",
-        *([used] if channels % TEXEL else []),
-        *stores,
-        "}",
+    # One uniform for each, equal or not, so that shapes do not make programs differ.
+    groups, rows, columns, most = map(lifted.append, (-(-channels // TEXEL), height, width, channels))
+    place = [
+        "    int x = int(gl_FragCoord.x), y = int(gl_FragCoord.y) - ints[0];",
+        f"    int block = {divided('x', groups)}, group = x - block * {groups};",
+        f"    int image = {divided('y', rows)}, row = y - image * {rows};"
+        if batch > 1
+        else "    int image = 0, row = y;",
     ]
+    computed = [f"element(image, row, block, {layer}, group)" for layer in range(layout.layers)]
+    return [*results, "void main() {", *place, *store_columns(computed, columns, most), "}"]
+
+
+def divided(dividend: str, divisor: str) -> str:
+    """A quotient of small numbers that are not negative; in floats, which drivers divide faster than integers."""
+    return f"int((float({dividend}) + 0.5) / float({divisor}))"
+
+
+def store_columns(computed: Sequence[str], columns: str, channels: str) -> list[str]:
+    """The end of a shader that writes images in columns: zeros past the width and the last channel.
+
+    Args:
+        computed: four channels for each layer of the block.
+        columns: the width of the image.
+        channels: how many channels it has.
+    """
+    count = len(computed)
+    lines = [f"    bvec4 used = lessThan(ivec4(0, 1, 2, 3) + group * 4, ivec4({channels}));"]
+    for layer, value in enumerate(computed):
+        inside = f"block * {count} + {layer} < {columns}" if count > 1 else "true"
+        lines.append(f"    result{layer} = {inside} ? mix(vec4(0.0), {value}, used) : vec4(0.0);")
+    return lines
 
 
 def declarations(sources: Sequence[Source], first: int = 1) -> list[str]:

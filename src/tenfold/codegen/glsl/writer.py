@@ -32,7 +32,9 @@ class Source:
 
 
 class Lifted:
-    """Numbers of a shape that stand in the uniform array `ints`, so that one program serves several shapes.
+    """Numbers of shapes that stand in the uniform array `ints`, so that one program serves several shapes.
+
+    Divisors stay literals.
 
     Args:
         first: where in the array they begin.
@@ -47,6 +49,11 @@ class Lifted:
         if number not in self.numbers:
             self.numbers.append(number)
         return f"ints[{self._first + self.numbers.index(number)}]"
+
+    def append(self, number: int) -> str:
+        """A uniform of its own for a number."""
+        self.numbers.append(number)
+        return f"ints[{self._first + len(self.numbers) - 1}]"
 
 
 @dataclass(slots=True)
@@ -139,7 +146,11 @@ class Writer:
     def _call(self, expr: Expr) -> Value:
         if expr.function == "element":
             return self._load(expr)
-        operands = [self.write(argument) for argument in expr.arguments]
+        if expr.function in ("floor_divide", "remainder") and expr.arguments[1].function == "constant":
+            # Division by a literal is several times as fast as by a uniform.
+            operands = [self.write(expr.arguments[0]), literal(expr.arguments[1].value, expr.dtype)]
+        else:
+            operands = [self.write(argument) for argument in expr.arguments]
         if expr.function == "cast":
             return cast(operands[0], expr.dtype)
         if expr.function in ("floor_divide", "remainder") and _is_plain(expr):
