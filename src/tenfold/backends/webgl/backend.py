@@ -1,48 +1,68 @@
 """The webgl backend: tensors in textures, kernels as fragment shaders.
 
 A kernel is run by its routine if there is one that applies, else by what its definition renders to, else on the host
-where `HOST_KERNELS` says why. Values stay on the host until a draw needs them.
+where `host_kernels` says why. Values stay on the host until a draw needs them.
+
+Any thread may use it. One lock guards what ops change; another, inside `Commands`, is held by whoever uses the device,
+which may take long. So ops of one thread go on while another waits for values.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
-from tenfold.backends.webgl.assembly import NotPlannedError
-from tenfold.backends.webgl.calls import compile_call
-from tenfold.backends.webgl.commands import Commands
-from tenfold.backends.webgl.flat import ON_DEVICE, element_count, from_texels, placed, to_texels
-from tenfold.backends.webgl.host_calls import run_on_host
-from tenfold.backends.webgl.host_kernels import HOST_KERNELS
+from tenfold.backends.webgl import settings
+from tenfold.backends.webgl.assembly import INLINED, NotPlannedError
+from tenfold.backends.webgl.calls import RoutineCall, compile_call, specs_of
+from tenfold.backends.webgl.commands import LONGEST, Commands
+from tenfold.backends.webgl.flags import DEVICE
+from tenfold.backends.webgl.flat import element_count, from_numbers, number_count, placed, to_numbers
+from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
 from tenfold.backends.webgl.keys import call_key
 from tenfold.backends.webgl.plans import WebglPlan, flattened
 from tenfold.backends.webgl.programs import Programs
+from tenfold.backends.webgl.reading import FencedTransfer, Transfer, WorkerTransfer
 from tenfold.backends.webgl.registry import ROUTINES
+from tenfold.backends.webgl.settings import Settings
 from tenfold.backends.webgl.textures import TexturePool
 from tenfold.backends.webgl.values import PlanOutput, Values
 from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.core.dtypes import DType, numpy_dtype
-from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo, TensorSpec, defined_kernels
+from tenfold.core.environment import ENV
+from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo, defined_kernels
 from tenfold.core.storage import Shape, Storage
-from tenfold.devices.gl.interface import FLOAT32, Format, Limits, Texture
+from tenfold.devices.gl.interface import FLOAT16, FLOAT32, Format, Limits, Texture
 from tenfold.devices.gl.native import NativeGlDevice
-from tenfold.devices.host import run_in_thread
 
 if TYPE_CHECKING:
     from tenfold.backends.base import CompiledPlan
+    from tenfold.devices.gl.interface import GlDevice, ReadInFlight
     from tenfold.graph.plan import Plan
 
-Call = Callable[[Sequence[Any], Attributes], KernelResult]
-"""Runs a kernel on operands of the specs, with attributes, that it was made for."""
-
-KEPT_ON_HOST = 256
+KEPT_ON_HOST: Final = 256
 """Values of up to this many elements stay on the host, too, when they have been uploaded or read."""
+
+MOST_CALLS: Final = 8192
+"""How many compiled calls are kept; the oldest go first, and with the last call of a program the program."""
+
+
+class Call(Protocol):
+    """Runs a kernel on operands of the specs, with attributes, that it was made for."""
+
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
+        """Run it."""
+
+    def dispose(self) -> None:
+        """Give back what it holds."""
 
 
 class WebglBackend(Backend):
@@ -53,27 +73,54 @@ class WebglBackend(Backend):
         commands: the way to the device.
         textures: the pool of textures.
         programs: the compiled programs.
-        host_calls: how often each kernel ran on the host.
+        host_calls: how many calls ran on the host, by kernel and reason.
         float_format: the format of textures of float32 values.
+        lock: held by whoever runs a kernel.
     """
 
     def __init__(self) -> None:
         device = NativeGlDevice()
         device.release()
+        DEVICE.remember(device.limits)
         self.limits: Limits = device.limits
         self.commands = Commands(device)
         self.textures = TexturePool(self.commands)
         self.programs = Programs(self.commands)
-        self.host_calls: Counter[str] = Counter()
+        self.host_calls: Counter[tuple[str, str]] = Counter()
         self.float_format: Format = FLOAT32
-        self._device = device
-        self._calls: dict[Any, Call] = {}
+        self.lock = threading.RLock()
+        self._device_limits = device.limits
+        self._calls: dict[Hashable, Call] = {}
         self._num_data_ids = 0
+        self._worker: ThreadPoolExecutor | None = None
+        self.flags_changed()
+        settings.listen(self)
 
     @property
     def draws(self) -> int:
         """How many draws have been asked for."""
         return self.commands.draws
+
+    # -- changes around it --------------------------------------------------------------------------------
+
+    def flags_changed(self) -> None:
+        """Read the flags again."""
+        self.settings = now = Settings.now()
+        self.textures.delete_above = now.delete_above
+        self.commands.longest = int(now.submit_after) if now.submit_after > 0 else LONGEST
+        floats = FLOAT16 if now.half else FLOAT32
+        most = min(self._device_limits.texture_size, int(ENV.get_number("WEBGL_MAX_TEXTURE_SIZE")))
+        if floats is not self.float_format or most != self.limits.texture_size:
+            self.float_format = floats
+            self.limits = replace(self._device_limits, texture_size=most)
+            self.kernels_changed()
+
+    def kernels_changed(self) -> None:
+        """Look up every kernel again."""
+        with self.lock:
+            calls, self._calls = self._calls, {}
+            for call in calls.values():
+                call.dispose()
 
     # -- storage ------------------------------------------------------------------------------------------
 
@@ -81,8 +128,8 @@ class WebglBackend(Backend):
         self._num_data_ids += 1
         return Storage(self, Values(values, None), shape, dtype, _num_bytes(values, dtype))
 
-    def adopt(self, texture: Texture | None, shape: Shape, dtype: DType, nbytes: int) -> Storage:
-        """A storage of what a draw computes."""
+    def adopt(self, texture: Texture, shape: Shape, dtype: DType, nbytes: int) -> Storage:
+        """A storage of what a draw computes into a texture of the pool."""
         self._num_data_ids += 1
         return Storage(self, Values(None, texture), shape, dtype, nbytes)
 
@@ -94,41 +141,21 @@ class WebglBackend(Backend):
 
     def upload(self, storage: Storage) -> Texture:
         """The flat texture of a storage, made of the values on the host or of a plan's output if it has none yet."""
-        values: Values = storage.data
-        if values.texture is not None:
-            return values.texture
-        if values.host is None and values.output is not None:
-            values.texture = flattened(self, storage, values.output)
-            return values.texture
-        place = placed(storage.shape, storage.dtype, self.float_format, self.limits)
-        texture = self.textures.take(place.width, place.height, 1, place.format)
-        texels = to_texels(values.on_host(), texture)
-        self.commands.add(lambda device: device.upload(texture, texels))
-        values.texture = texture
-        if element_count(storage.shape) > KEPT_ON_HOST:
-            values.host = None
-        return texture
-
-    def read_sync(self, storage: Storage) -> np.ndarray:
-        values: Values = storage.data
-        if values.host is None:
-            read = self._read_device(storage, values)
-            if read.size > KEPT_ON_HOST:
-                return read
-            values.host = read
-        return values.host.reshape(storage.shape)
-
-    def _read_device(self, storage: Storage, values: Values) -> np.ndarray:
-        output = values.output
-        with self.commands.device_in_order() as device:
-            texels = device.read(values.on_device() if output is None else output.texture)
-        if output is None:
-            return from_texels(texels, storage.shape, storage.dtype)
-        used = texels[:, output.extent.origin : output.extent.origin + output.extent.rows]
-        return output.layout.unpacked(used, storage.shape, storage.dtype)
-
-    async def read(self, storage: Storage) -> np.ndarray:
-        return await run_in_thread(self.read_sync, storage)
+        with self.lock:
+            values: Values = storage.data
+            if values.texture is not None:
+                return values.texture
+            if values.host is None and values.output is not None:
+                values.texture = flattened(self, storage, values.output)
+                return values.texture
+            place = placed(storage.shape, storage.dtype, self.float_format, self.limits)
+            numbers = to_numbers(values.on_host())
+            texture = self.textures.take(place.width, place.height, 1, place.format)
+            self.commands.add(lambda device: device.upload_flat(texture, numbers))
+            values.texture = texture
+            if element_count(storage.shape) > KEPT_ON_HOST:
+                values.host = None
+            return texture
 
     def dispose_data(self, storage: Storage) -> None:
         self._num_data_ids -= 1
@@ -151,30 +178,107 @@ class WebglBackend(Backend):
         }
         return BackendMemory(details=details)
 
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def read_sync(self, storage: Storage) -> np.ndarray:
+        values: Values = storage.data
+        if values.host is not None:
+            return values.host.reshape(storage.shape)
+        if values.transfer is not None:
+            return values.transfer.values()
+        with self.commands.device_in_order() as device:
+            texels = self._start_read(device, storage, values).values()
+        return self._arrived(storage, values, texels)
+
+    async def read(self, storage: Storage) -> np.ndarray:
+        values: Values = storage.data
+        if values.host is not None:
+            return values.host.reshape(storage.shape)
+        with self.lock:
+            transfer = values.transfer
+            if transfer is None:
+                transfer = values.transfer = self._start_transfer(storage, values)
+        return await transfer.wait()
+
+    def _start_transfer(self, storage: Storage, values: Values) -> Transfer:
+        if self.limits.fences and not self.limits.reads_block:
+            with self.commands.device_in_order() as device:
+                read = self._start_read(device, storage, values)
+            return FencedTransfer(self.commands, read, lambda texels: self._arrived(storage, values, texels))
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"tenfold-{self.name}")
+        # The texture must last as long as the read, whether or not somebody still waits for it.
+        storage.hold()
+
+        def fetch() -> np.ndarray:
+            try:
+                with self.commands.device_in_order() as device:
+                    texels = self._start_read(device, storage, values).values()
+                return self._arrived(storage, values, texels)
+            finally:
+                values.transfer = None
+                storage.release()
+
+        return WorkerTransfer(self._worker, fetch)
+
+    def _start_read(self, device: GlDevice, storage: Storage, values: Values) -> ReadInFlight:
+        """Begin to read; what comes is for `_arrived`."""
+        if values.texture is not None:
+            return device.start_read_flat(values.texture, number_count(storage.shape, storage.dtype))
+        if values.output is not None:
+            return device.start_read(values.output.texture)
+        raise ValueError("The values have been disposed.")
+
+    def _arrived(self, storage: Storage, values: Values, texels: np.ndarray) -> np.ndarray:
+        """The values out of what was read; few of them are kept."""
+        output = values.output
+        if texels.ndim == 1 or output is None:
+            read = from_numbers(texels, storage.shape, storage.dtype)
+        else:
+            used = texels[:, output.extent.origin : output.extent.origin + output.extent.rows]
+            read = output.layout.unpacked(used, storage.shape, storage.dtype)
+        values.transfer = None
+        if read.size <= KEPT_ON_HOST:
+            values.host = read
+        return read
+
     # -- computing ----------------------------------------------------------------------------------------
 
     def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
-        call = self._calls.get(call_key(kernel_name, inputs, attributes))
-        if call is not None:
-            return call(inputs, attributes)
+        with self.lock:
+            call = self._calls.get(call_key(kernel_name, inputs, attributes))
+            if call is not None:
+                return call(inputs, attributes)
         return self.kernel_function(kernel_name)(inputs, attributes, self)
 
     def run_generated(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
-        """Run a kernel for specs and attributes that are new, and keep what runs it."""
-        key = call_key(kernel.name, inputs, attributes)
-        routine = ROUTINES.get(kernel.name)
-        if routine is not None:
-            result = routine(self, inputs, attributes)
-            if result is not None:
+        """Run a kernel for specs and attributes that may be new, and keep what runs it."""
+        with self.lock:
+            if self.forwards(inputs):
+                return run_on_host(self, kernel.name, inputs, attributes, FORWARDED)
+            key = call_key(kernel.name, inputs, attributes)
+            routine = ROUTINES.get(kernel.name)
+            result = None if routine is None else routine(self, inputs, attributes)
+            if routine is not None and result is not None:
+                self._keep(key, RoutineCall(self, kernel.name, routine))
                 return result
-        call = self._calls[key] = self._make_call(kernel, inputs, attributes)
-        return call(inputs, attributes)
+            call = self._keep(key, compile_call(self, kernel, specs_of(inputs), attributes))
+            return call(inputs, attributes)
 
-    def _make_call(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> Call:
-        if kernel.name in HOST_KERNELS or kernel.definition is None or any(_is_for_the_host(x) for x in inputs):
-            return lambda inputs, attributes: run_on_host(self, kernel.name, inputs, attributes)
-        specs = [None if x is None else TensorSpec(x.shape, x.dtype) for x in inputs]
-        return compile_call(self, kernel, specs, attributes)
+    def _keep(self, key: Hashable, call: Call) -> Call:
+        """Look `call` up from now on; the oldest goes if there are too many."""
+        if len(self._calls) >= MOST_CALLS:
+            self._calls.pop(next(iter(self._calls))).dispose()
+        self._calls[key] = call
+        return call
+
+    def forwards(self, inputs: Sequence[Any]) -> bool:
+        """Whether a call with these inputs runs on the host because it is small and they are there."""
+        now = self.settings
+        if not now.forward:
+            return False
+        present = [x for x in inputs if x is not None]
+        return bool(present) and all(_is_on_host_only(x, now.forward_below) for x in present)
 
     def empty(self, shape: Shape, dtype: DType) -> TensorInfo:
         """A result without elements."""
@@ -183,7 +287,8 @@ class WebglBackend(Backend):
     @property
     def fuses(self) -> Collection[str]:
         """Every kernel with a definition: what follows is computed where its result is stored."""
-        return frozenset(kernel.name for kernel in defined_kernels().values() if kernel.definition is not None)
+        defined = (kernel.name for kernel in defined_kernels().values() if kernel.definition is not None)
+        return frozenset(defined) - INLINED
 
     def compile(self, plan: Plan) -> CompiledPlan:
         """Draws that are recorded once; step by step where a step is not one of draws."""
@@ -192,20 +297,34 @@ class WebglBackend(Backend):
         except NotPlannedError:
             return super().compile(plan)
 
-    def time(self, f: Callable[[], Any]) -> float:
-        started = perf_counter()
-        f()
+    def finish(self) -> None:
+        """Wait until everything that was asked for is computed."""
         with self.commands.device_in_order() as device:
             device.finish()
+
+    def time(self, f: Callable[[], Any]) -> float:
+        self.finish()
+        started = perf_counter()
+        f()
+        self.finish()
         return (perf_counter() - started) * 1000
 
+    # -- numbers ------------------------------------------------------------------------------------------
+
+    def float_precision(self) -> int:
+        return 16 if self.settings.half else 32
+
+    # -- end ----------------------------------------------------------------------------------------------
+
     def dispose(self) -> None:
-        with self.commands.device() as device:
-            device.dispose()
+        if self._worker is not None:
+            self._worker.shutdown()
+        self.commands.dispose()
 
 
-def _is_for_the_host(operand: Any) -> bool:
-    return operand is not None and operand.dtype not in ON_DEVICE
+def _is_on_host_only(operand: Any, below: float) -> bool:
+    values: Values = operand.storage.data
+    return values.texture is None and values.output is None and element_count(operand.shape) < below
 
 
 def _num_bytes(values: np.ndarray, dtype: DType) -> int:

@@ -1,28 +1,35 @@
 """Kernels as lists of draws: what a definition renders to for given shapes, dtypes and attributes.
 
-A `CompiledCall` is made once for each of these and is all that later calls look up. Each stage of a definition is a
-draw of its own; elementwise kernels whose inputs have the shape of the result, or one element, are rendered for flat
-arrays, so that all shapes of a size share a program.
+A call is compiled once for each of these and is all that later calls look up. Each stage of a definition is a draw of
+its own; elementwise kernels whose inputs have the shape of the result, or one element, are rendered for flat arrays, so
+that all shapes share a program.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tenfold.backends.webgl.flat import element_count, placed
-from tenfold.backends.webgl.values import Values
+from tenfold.backends.webgl.host_calls import FORWARDED, HostCall, run_on_host
+from tenfold.backends.webgl.host_kernels import host_reason
+from tenfold.backends.webgl.textures import Shelf
 from tenfold.codegen.compute import Array, define
 from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.codegen.glsl.renderer import Shader, render
 from tenfold.core.dtypes import bytes_per_element
+from tenfold.core.errors import KernelNotFoundError
 from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo, TensorSpec
 from tenfold.devices.gl.interface import Draw, Program, Texture
 
 if TYPE_CHECKING:
-    from tenfold.backends.webgl.backend import WebglBackend
+    from tenfold.backends.webgl.backend import Call, WebglBackend
+    from tenfold.backends.webgl.registry import Routine
 
 Specs = Sequence[TensorSpec | None]
+
+VIEWS: Final = ("Identity", "Reshape")
+"""Kernels whose result is the storage of their first input, seen in another shape."""
 
 
 class Step(NamedTuple):
@@ -32,14 +39,14 @@ class Step(NamedTuple):
         program: what runs.
         ints: its numbers.
         sources: which values it reads: inputs of the kernel, then results of steps, in order.
-        target: a texture as the step writes it.
-        rows: how many rows of it are used.
+        shelf: where its target comes from.
+        rows: how many rows of that are used.
     """
 
     program: Program
     ints: tuple[int, ...]
     sources: tuple[int, ...]
-    target: Texture
+    shelf: Shelf
     rows: int
 
 
@@ -57,62 +64,36 @@ class Output(NamedTuple):
     nbytes: int
 
 
-class CompiledCall:
-    """Runs the draws of a kernel for operands of the specs that it was made for."""
-
-    __slots__ = ("_backend", "_count", "_outputs", "_single", "_steps", "_used")
-
-    def __init__(
-        self, backend: WebglBackend, count: int, used: Sequence[int], steps: Sequence[Step], outputs: Sequence[Output]
-    ) -> None:
-        self._backend = backend
-        self._count = count
-        self._used = tuple(used)
-        self._steps = tuple(steps)
-        self._outputs = tuple(outputs)
-        self._single = len(self._outputs) == 1
-
-    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
-        backend = self._backend
-        textures: list[Texture | None] = [None] * self._count
-        for number in self._used:
-            values: Values = inputs[number].storage.data
-            textures[number] = values.texture or backend.upload(inputs[number].storage)
-        for step in self._steps:
-            place = step.target
-            target = backend.textures.take(place.width, place.height, 1, place.format)
-            sources = tuple([textures[number] for number in step.sources])
-            backend.commands.draw(Draw(step.program, sources, target, ints=step.ints, height=step.rows))  # type: ignore[arg-type]
-            textures.append(target)
-        infos = [self._wrap(output, inputs, textures) for output in self._outputs]
-        kept = {output.value for output in self._outputs}
-        for number in range(self._count, len(textures)):
-            texture = textures[number]
-            if number not in kept and texture is not None:
-                backend.textures.give_back(texture)
-        return infos[0] if self._single else infos
-
-    def _wrap(self, output: Output, inputs: Sequence[Any], textures: Sequence[Texture | None]) -> TensorInfo:
-        shape, dtype = output.spec
-        if output.value is None:
-            return self._backend.empty(shape, dtype)
-        if output.value < self._count:
-            return TensorInfo(inputs[output.value].storage, shape, dtype)
-        storage = self._backend.adopt(textures[output.value], shape, dtype, output.nbytes)
-        return TensorInfo(storage, shape, dtype)
+def specs_of(inputs: Sequence[Any]) -> Specs:
+    """The specs of operands."""
+    return [None if x is None else TensorSpec(x.shape, x.dtype) for x in inputs]
 
 
-def compile_call(backend: WebglBackend, kernel: Kernel, specs: Specs, attributes: Attributes) -> CompiledCall:
-    """Render a kernel's definition.
+def compile_call(backend: WebglBackend, kernel: Kernel, specs: Specs, attributes: Attributes) -> Call:
+    """What runs a kernel for operands of these specs.
 
     Raises:
-        NotImplementedError: if the definition needs what GLSL cannot express.
+        KernelNotFoundError: if no definition can be rendered and there is no reason to compute it on the host.
     """
     inferred = kernel.infer(specs, attributes)
     wanted = [inferred] if isinstance(inferred, TensorSpec) else list(inferred)
+    if kernel.name in VIEWS:
+        return ViewCall(wanted[0])
+    reason = host_reason(kernel, specs, wanted, attributes)
+    if reason is not None:
+        return HostCall(backend, kernel.name, reason)
+    if kernel.definition is None:
+        raise KernelNotFoundError(f"The kernel {kernel.name!r} of the backend {backend.name!r} has no definition.")
     inputs = _flattened(kernel, specs, wanted)
     arrays = define(kernel.definition, inputs, dict(attributes), elementwise=kernel.elementwise)
-    return _Compilation(backend, len(specs)).call(arrays, wanted)
+    try:
+        return _Compilation(backend, kernel.name, len(specs)).call(arrays, wanted)
+    except NotImplementedError as error:
+        if any(spec is not None and spec.dtype == "complex64" for spec in (*specs, *wanted)):
+            return HostCall(backend, kernel.name, str(error))
+        raise KernelNotFoundError(
+            f"The backend {backend.name!r} cannot run the kernel {kernel.name!r}: {error}"
+        ) from error
 
 
 def _flattened(kernel: Kernel, specs: Specs, wanted: Sequence[TensorSpec]) -> Specs:
@@ -126,23 +107,165 @@ def _flattened(kernel: Kernel, specs: Specs, wanted: Sequence[TensorSpec]) -> Sp
     return [None if s is None else TensorSpec((count,) if s.shape == shape else (1,), s.dtype) for s in specs]
 
 
+# --- what runs ---------------------------------------------------------------------------------------------
+
+
+class ViewCall:
+    """Gives the storage of the first input, seen in another shape."""
+
+    __slots__ = ("_spec",)
+
+    def __init__(self, spec: TensorSpec) -> None:
+        self._spec = spec
+
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
+        return TensorInfo(inputs[0].storage, *self._spec)
+
+    def dispose(self) -> None:
+        """There is nothing to give back."""
+
+
+class RoutineCall:
+    """Runs a routine that applies."""
+
+    __slots__ = ("_backend", "_kernel_name", "_routine")
+
+    def __init__(self, backend: WebglBackend, kernel_name: str, routine: Routine) -> None:
+        self._backend = backend
+        self._kernel_name = kernel_name
+        self._routine = routine
+
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
+        backend = self._backend
+        if backend.forwards(inputs):
+            return run_on_host(backend, self._kernel_name, inputs, attributes, FORWARDED)
+        result = self._routine(backend, inputs, attributes)
+        if result is None:
+            raise ValueError(f"The routine of {self._kernel_name!r} applied to these shapes before, and now does not.")
+        return result
+
+    def dispose(self) -> None:
+        """There is nothing to give back."""
+
+
+class DrawCall:
+    """Runs the draws of a kernel: several, or with several results."""
+
+    __slots__ = ("_backend", "_count", "_kernel_name", "_outputs", "_single", "_steps", "_used")
+
+    def __init__(
+        self,
+        backend: WebglBackend,
+        kernel_name: str,
+        count: int,
+        used: Sequence[int],
+        steps: Sequence[Step],
+        outputs: Sequence[Output],
+    ) -> None:
+        self._backend = backend
+        self._kernel_name = kernel_name
+        self._count = count
+        self._used = tuple(used)
+        self._steps = tuple(steps)
+        self._outputs = tuple(outputs)
+        self._single = len(outputs) == 1
+
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
+        backend = self._backend
+        if backend.forwards(inputs):
+            return run_on_host(backend, self._kernel_name, inputs, attributes, FORWARDED)
+        textures: dict[int, Texture] = {n: backend.upload(inputs[n].storage) for n in self._used}
+        for number, step in enumerate(self._steps, self._count):
+            target = textures[number] = backend.textures.take_from(step.shelf)
+            sources = tuple([textures[source] for source in step.sources])
+            backend.commands.draw(_draw(step, sources, target))
+        infos = [self._wrap(output, inputs, textures) for output in self._outputs]
+        kept = {output.value for output in self._outputs}
+        for number, texture in textures.items():
+            if number >= self._count and number not in kept:
+                backend.textures.give_back(texture)
+        return infos[0] if self._single else infos
+
+    def dispose(self) -> None:
+        """Give the programs back."""
+        for step in self._steps:
+            self._backend.programs.release(step.program)
+
+    def _wrap(self, output: Output, inputs: Sequence[Any], textures: dict[int, Texture]) -> TensorInfo:
+        shape, dtype = output.spec
+        if output.value is None:
+            return self._backend.empty(shape, dtype)
+        if output.value < self._count:
+            return TensorInfo(inputs[output.value].storage, shape, dtype)
+        storage = self._backend.adopt(textures[output.value], shape, dtype, output.nbytes)
+        return TensorInfo(storage, shape, dtype)
+
+
+class SingleDrawCall:
+    """Runs a kernel that is one draw and has one result; what most eager ops spend their time in."""
+
+    __slots__ = ("_backend", "_dtype", "_kernel_name", "_nbytes", "_shape", "_shelf", "_step", "_used")
+
+    def __init__(
+        self, backend: WebglBackend, kernel_name: str, used: Sequence[int], step: Step, output: Output
+    ) -> None:
+        self._backend = backend
+        self._kernel_name = kernel_name
+        self._used = tuple(used)
+        self._step = step
+        self._shelf = step.shelf
+        self._shape, self._dtype = output.spec
+        self._nbytes = output.nbytes
+
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
+        backend = self._backend
+        textures = []
+        for number in self._used:
+            texture = inputs[number].storage.data.texture
+            if texture is None:
+                if backend.forwards(inputs):
+                    return run_on_host(backend, self._kernel_name, inputs, attributes, FORWARDED)
+                texture = backend.upload(inputs[number].storage)
+            textures.append(texture)
+        target = backend.textures.take_from(self._shelf)
+        backend.commands.draw(_draw(self._step, tuple(textures), target))
+        shape, dtype = self._shape, self._dtype
+        return TensorInfo(backend.adopt(target, shape, dtype, self._nbytes), shape, dtype)
+
+    def dispose(self) -> None:
+        """Give the program back."""
+        self._backend.programs.release(self._step.program)
+
+
+def _draw(step: Step, sources: tuple[Texture, ...], target: Texture) -> Draw:
+    return Draw(step.program, sources, target, ints=step.ints, height=step.rows)
+
+
+# --- compiling ---------------------------------------------------------------------------------------------
+
+
 class _Compilation:
     """Gives each array of a definition a number, and each stage a step."""
 
-    def __init__(self, backend: WebglBackend, inputs: int) -> None:
+    def __init__(self, backend: WebglBackend, kernel_name: str, inputs: int) -> None:
         self._backend = backend
+        self._kernel_name = kernel_name
         self._inputs = inputs
         self._steps: list[Step] = []
         self._numbers: dict[int, int] = {}
         self._used: list[int] = []
 
-    def call(self, arrays: Sequence[Array], wanted: Sequence[TensorSpec]) -> CompiledCall:
+    def call(self, arrays: Sequence[Array], wanted: Sequence[TensorSpec]) -> Call:
+        """The draws that compute arrays of these specs."""
         outputs = []
         for array, spec in zip(arrays, wanted, strict=True):
             count = element_count(spec.shape)
             value = self._number(array) if count else None
             outputs.append(Output(value, spec, count * bytes_per_element(spec.dtype)))
-        return CompiledCall(self._backend, self._inputs, self._used, self._steps, outputs)
+        steps, (output, *others) = self._steps, outputs
+        if len(steps) == 1 and not others and output.value == self._inputs:
+            return SingleDrawCall(self._backend, self._kernel_name, self._used, steps[0], output)
+        return DrawCall(self._backend, self._kernel_name, self._inputs, self._used, steps, outputs)
 
     def _number(self, array: Array) -> int:
         """The number of the value that an array is, with the steps that lead to it."""
@@ -167,7 +290,8 @@ class _Compilation:
         target = self._placed(array)
         ints = shader.ints(target, [self._placed(source) for source in shader.sources])
         program = backend.programs.get(shader.body, shader.samplers)
-        return Step(program, ints, sources, target, FLAT.extent(array.shape, array.dtype).rows)
+        shelf = backend.textures.shelf(target.width, target.height, 1, target.format)
+        return Step(program, ints, sources, shelf, FLAT.extent(array.shape, array.dtype).rows)
 
     def _placed(self, array: Array) -> Texture:
         """A texture as that of an array will be."""

@@ -31,10 +31,12 @@ class Commands:
 
     Attributes:
         draws: how many draws have been asked for.
+        longest: how many commands may wait.
     """
 
     def __init__(self, device: NativeGlDevice) -> None:
         self.draws = 0
+        self.longest = LONGEST
         self._device = device
         self._lock = threading.RLock()
         self._waiting: deque[Draw | Command] = deque()
@@ -43,7 +45,7 @@ class Commands:
         """Ask for a draw."""
         self.draws += 1
         self._waiting.append(draw)
-        if len(self._waiting) >= LONGEST:
+        if len(self._waiting) >= self.longest:
             self.submit()
 
     def add(self, command: Command) -> None:
@@ -89,6 +91,12 @@ class Commands:
         with self.device() as device:
             self._work_off(device)
             yield device
+
+    def dispose(self) -> None:
+        """Destroy the device; what still waits is of no use to anybody."""
+        with self._lock:
+            self._waiting.clear()
+            self._device.dispose()
 
     def _work_off(self, device: NativeGlDevice) -> None:
         waiting = self._waiting

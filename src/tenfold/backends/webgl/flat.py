@@ -1,4 +1,4 @@
-"""The textures of tensors in the flat layout, which every kernel accepts: their size, format and texels."""
+"""The textures of tensors in the flat layout, which every kernel accepts: their size, format and numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tenfold.codegen.glsl.layouts import FLAT, TEXEL, fits
+from tenfold.codegen.glsl.layouts import FLAT, fits
 from tenfold.devices.gl.interface import INT32, Format, Texture
 
 if TYPE_CHECKING:
@@ -42,31 +42,30 @@ def placed(shape: Shape, dtype: DType, floats: Format, limits: Limits) -> Textur
     if dtype not in ON_DEVICE:
         raise TypeError(f"The backend 'webgl' holds no {dtype} values in textures; use the backend 'cpu' for them.")
     extent = FLAT.extent(shape, dtype)
-    format = INT32 if dtype in ("int32", "bool") else floats
-    texture = Texture(0, extent.width, extent.height, 1, format)
+    texture = Texture(0, extent.width, extent.height, 1, INT32 if dtype in ("int32", "bool") else floats)
     if not fits(extent, limits.texture_size, limits.array_layers):
         raise ValueError(
             f"A {dtype} tensor of shape {list(shape)} takes a texture of {extent.width} x {extent.height} texels "
-            f"({texture.bytes} bytes); this device ({limits.renderer}) has none with a side of more than "
+            f"({texture.bytes} bytes); those of this device ({limits.renderer}) have sides of at most "
             f"{limits.texture_size}. Split the tensor along an axis, or use the backend 'cpu' for it."
         )
     return texture
 
 
-def to_texels(values: np.ndarray, texture: Texture) -> np.ndarray:
-    """Values as the texels `[layer, row, column, component]` of a texture; unused ones are zero."""
-    flat = np.ascontiguousarray(values).reshape(-1)
-    if flat.dtype == np.complex64:
-        flat = flat.view(np.float32)
-    shape = (1, texture.height, texture.width, TEXEL)
-    room = texture.height * texture.width * TEXEL
-    if flat.size == room and flat.dtype == texture.format.dtype:
-        return flat.reshape(shape)
-    padded = np.zeros(room, texture.format.dtype)
-    padded[: flat.size] = flat
-    return padded.reshape(shape)
+def number_count(shape: Shape, dtype: DType) -> int:
+    """How many numbers a tensor is in its texture: complex ones count twice."""
+    return element_count(shape) * (2 if dtype == "complex64" else 1)
 
 
-def from_texels(texels: np.ndarray, shape: Shape, dtype: DType) -> np.ndarray:
-    """The values of a tensor out of the texels of its texture."""
-    return FLAT.unpacked(texels, shape, dtype)
+def to_numbers(values: np.ndarray) -> np.ndarray:
+    """Values as the numbers of a flat texture."""
+    if values.dtype == np.complex64:
+        return np.ascontiguousarray(values).reshape(-1).view(np.float32)
+    return values.astype(np.int32) if values.dtype == np.bool_ else values
+
+
+def from_numbers(numbers: np.ndarray, shape: Shape, dtype: DType) -> np.ndarray:
+    """The values of a tensor out of the numbers of its flat texture."""
+    if dtype == "complex64":
+        return numbers.view(np.complex64).reshape(shape)
+    return (numbers != 0 if dtype == "bool" else numbers).reshape(shape)

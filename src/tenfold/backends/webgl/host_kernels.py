@@ -1,12 +1,19 @@
-"""The kernels that this backend computes on the host by nature, each with its reason."""
+"""Which calls this backend computes on the host by nature, and why."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-_SHAPE: Final = "the shape of the result depends on the values"
+from tenfold.backends.webgl.flat import ON_DEVICE
+from tenfold.core.environment import ENV
+
+if TYPE_CHECKING:
+    from tenfold.core.kernel import Attributes, Kernel, TensorSpec
+
+_SHAPE: Final = "the shape of its result depends on values"
 _TEXT: Final = "text has no place in a texture"
-_RANDOM: Final = "random numbers come from the host's generator, so that seeds mean the same on every backend"
+_RANDOM: Final = "random numbers come from the host's generator, so that a seed means the same on every backend"
 
 HOST_KERNELS: Final[dict[str, str]] = {
     **dict.fromkeys(
@@ -29,3 +36,26 @@ HOST_KERNELS: Final[dict[str, str]] = {
     **dict.fromkeys(["StaticRegexReplace", "StringNGrams", "StringSplit", "StringToHashBucketFast"], _TEXT),
     "Multinomial": _RANDOM,
 }
+"""The kernels that are computed there whatever they are called with."""
+
+
+def host_reason(
+    kernel: Kernel, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec], attributes: Attributes
+) -> str | None:
+    """Why a call is computed on the host; None if it is not."""
+    if kernel.name in HOST_KERNELS:
+        return HOST_KERNELS[kernel.name]
+    for spec in (*inputs, *outputs):
+        if spec is not None and spec.dtype not in ON_DEVICE:
+            return _TEXT if spec.dtype == "string" else f"no texture holds {spec.dtype} values"
+    if kernel.name == "TopK" and inputs[0] is not None and ENV.get_bool("WEBGL_CPU_FORWARD"):
+        return _top_k_reason(inputs[0].shape[-1], attributes["k"])
+    return None
+
+
+def _top_k_reason(length: int, k: int) -> str | None:
+    if length < ENV.get_number("TOPK_LAST_DIM_CPU_HANDOFF_SIZE_THRESHOLD"):
+        return "its rows are shorter than TOPK_LAST_DIM_CPU_HANDOFF_SIZE_THRESHOLD"
+    if k > ENV.get_number("TOPK_K_CPU_HANDOFF_THRESHOLD"):
+        return "k is more than TOPK_K_CPU_HANDOFF_THRESHOLD"
+    return None

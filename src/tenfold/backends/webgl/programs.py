@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,22 +10,42 @@ if TYPE_CHECKING:
     from tenfold.backends.webgl.commands import Commands
     from tenfold.devices.gl.interface import Program
 
+Text = tuple[str, tuple[str, ...]]
+"""A shader and the names of its samplers."""
+
 
 class Programs:
-    """The programs of one device."""
+    """The programs of one device, with how many calls and plans use each."""
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
-        self._by_text: dict[tuple[str, tuple[str, ...]], Program] = {}
+        self._lock = threading.RLock()
+        self._by_text: dict[Text, Program] = {}
+        self._texts: dict[int, Text] = {}
+        self._users: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_text)
 
     def get(self, body: str, samplers: Sequence[str]) -> Program:
-        """The program of a fragment shader, compiled when it is first wanted."""
-        key = (body, tuple(samplers))
-        found = self._by_text.get(key)
-        if found is None:
-            with self._commands.device() as device:
-                found = self._by_text[key] = device.compile(body, samplers)
-        return found
+        """The program of a fragment shader, compiled when it is first wanted; give it back with `release`."""
+        text = (body, tuple(samplers))
+        with self._lock:
+            found = self._by_text.get(text)
+            if found is None:
+                with self._commands.device() as device:
+                    found = self._by_text[text] = device.compile(body, samplers)
+                self._texts[found.handle] = text
+                self._users[found.handle] = 0
+            self._users[found.handle] += 1
+            return found
+
+    def release(self, program: Program) -> None:
+        """Give a program back; it is deleted when nobody uses it any more."""
+        handle = program.handle
+        with self._lock:
+            self._users[handle] -= 1
+            if self._users[handle] == 0:
+                del self._users[handle]
+                del self._by_text[self._texts.pop(handle)]
+                self._commands.add(lambda device: device.delete_program(program))

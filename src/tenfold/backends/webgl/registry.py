@@ -1,4 +1,4 @@
-"""Which kernels the webgl backend has, and how each is run; imports no device.
+"""Which kernels the webgl backend has; imports no device.
 
 A kernel is there if it has a routine, a definition, or a reason to be computed on the host. What runs it is found by
 the backend, call by call; the functions registered here only lead there.
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 NAME: Final = "webgl"
 
 Routine: TypeAlias = "Callable[[WebglBackend, Sequence[Any], Attributes], KernelResult | None]"
-"""A kernel written by hand, of operands and attributes; None where it does not apply to their shapes and dtypes."""
+"""A kernel written by hand, of operands and attributes. It gives None where it does not apply, which depends on their
+shapes and dtypes and on the attributes alone."""
 
 ROUTINES: Final[dict[str, Routine]] = {}
 """The routines by kernel name; they come before definitions."""
@@ -27,13 +28,13 @@ ROUTINES: Final[dict[str, Routine]] = {}
 class GeneratedKernel:
     """The registered function of a kernel that this backend runs in its own way."""
 
-    __slots__ = ("kernel",)
+    __slots__ = ("_kernel",)
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+        self._kernel = kernel
 
     def __call__(self, inputs: Sequence[Any], attributes: Attributes, backend: WebglBackend, /) -> KernelResult:
-        return backend.run_generated(self.kernel, inputs, attributes)
+        return backend.run_generated(self._kernel, inputs, attributes)
 
 
 def _render(kernel: Kernel) -> KernelFunction | None:

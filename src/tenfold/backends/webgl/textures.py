@@ -1,93 +1,116 @@
 """The pool of textures: those that are given back are used again for tensors that need one of the same size.
 
-To allocate a texture costs as much as many draws, so none is deleted unless `WEBGL_DELETE_TEXTURE_THRESHOLD` says so.
+To allocate a texture costs as much as many draws, so none is deleted unless `WEBGL_DELETE_TEXTURE_THRESHOLD` says so,
+or the device runs out of memory. Taking one and giving it back are a pop and an append, which need no lock.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
-
-from tenfold.core.environment import ENV
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tenfold.backends.webgl.commands import Commands
     from tenfold.devices.gl.interface import Format, Texture
 
-Key = tuple[int, int, int, "Format"]
+Size = tuple[int, int, int, "Format"]
+"""Width, height, layers and format."""
 
-NEVER: Final = -1
+
+class Shelf:
+    """Where the free textures of one size lie.
+
+    Attributes:
+        size: width, height, layers and format.
+        bytes: of each of them.
+        free: those that nobody uses.
+    """
+
+    __slots__ = ("bytes", "free", "size")
+
+    def __init__(self, size: Size) -> None:
+        width, height, layers, format = size
+        self.size = size
+        self.bytes = width * height * layers * format.bytes
+        self.free: list[Texture] = []
 
 
 class TexturePool:
     """The textures of one device.
 
     Attributes:
+        delete_above: how many bytes may be allocated before what is given back is deleted; negative for any number.
         bytes_allocated: bytes of all textures.
-        bytes_free: bytes of those that nobody uses now.
-        textures_used: how many are in use.
-        textures_free: how many are not.
     """
 
     def __init__(self, commands: Commands) -> None:
+        self.delete_above = -1.0
         self.bytes_allocated = 0
-        self.bytes_free = 0
-        self.textures_used = 0
-        self.textures_free = 0
         self._commands = commands
         self._lock = threading.RLock()
-        self._free: dict[Key, list[Texture]] = {}
+        self._shelves: dict[Size, Shelf] = {}
+        self._shelf_of: dict[int, Shelf] = {}
+
+    @property
+    def bytes_free(self) -> int:
+        """Bytes of the textures that nobody uses."""
+        return sum(shelf.bytes * len(shelf.free) for shelf in list(self._shelves.values()))
+
+    @property
+    def textures_free(self) -> int:
+        """How many textures nobody uses."""
+        return sum(len(shelf.free) for shelf in list(self._shelves.values()))
+
+    @property
+    def textures_used(self) -> int:
+        """How many textures are in use."""
+        return len(self._shelf_of) - self.textures_free
+
+    def shelf(self, width: int, height: int, layers: int, format: Format) -> Shelf:
+        """Where textures of that size lie, for those who take them often."""
+        size = (width, height, layers, format)
+        shelf = self._shelves.get(size)
+        return self._shelves.setdefault(size, Shelf(size)) if shelf is None else shelf
 
     def take(self, width: int, height: int, layers: int, format: Format) -> Texture:
         """A texture of that size; its texels are undefined."""
-        with self._lock:
-            self.textures_used += 1
-            free = self._free.get((width, height, layers, format))
-            if free:
-                texture = free.pop()
-                self.textures_free -= 1
-                self.bytes_free -= texture.bytes
-                return texture
-            try:
-                texture = self._allocate(width, height, layers, format)
-            except BaseException:
-                self.textures_used -= 1
-                raise
-            self.bytes_allocated += texture.bytes
-            return texture
+        return self.take_from(self.shelf(width, height, layers, format))
+
+    def take_from(self, shelf: Shelf) -> Texture:
+        """A texture of the size of a shelf; its texels are undefined."""
+        try:
+            return shelf.free.pop()
+        except IndexError:
+            return self._allocate(shelf)
 
     def give_back(self, texture: Texture) -> None:
         """Let others use a texture, or delete it if more is allocated than wanted."""
-        with self._lock:
-            self.textures_used -= 1
-            threshold = ENV.get_number("WEBGL_DELETE_TEXTURE_THRESHOLD")
-            if threshold != NEVER and self.bytes_allocated > threshold:
+        if 0 <= self.delete_above < self.bytes_allocated:
+            with self._lock:
                 self._delete(texture)
-                return
-            key = (texture.width, texture.height, texture.layers, texture.format)
-            self._free.setdefault(key, []).append(texture)
-            self.textures_free += 1
-            self.bytes_free += texture.bytes
+        else:
+            self._shelf_of[texture.handle].free.append(texture)
 
     def delete_free(self) -> None:
         """Delete all textures that nobody uses."""
         with self._lock:
-            for textures in self._free.values():
-                for texture in textures:
-                    self._delete(texture)
-            self._free.clear()
-            self.textures_free = self.bytes_free = 0
+            for shelf in list(self._shelves.values()):
+                while shelf.free:
+                    self._delete(shelf.free.pop())
 
     def _delete(self, texture: Texture) -> None:
-        self.bytes_allocated -= texture.bytes
+        self.bytes_allocated -= self._shelf_of.pop(texture.handle).bytes
         self._commands.add(lambda device: device.delete_texture(texture))
 
-    def _allocate(self, width: int, height: int, layers: int, format: Format) -> Texture:
-        with self._commands.device() as device:
+    def _allocate(self, shelf: Shelf) -> Texture:
+        with self._lock:
             try:
-                return device.create_texture(width, height, layers, format)
+                with self._commands.device() as device:
+                    texture = device.create_texture(*shelf.size)
             except MemoryError:
-                pass
-        self.delete_free()
-        with self._commands.device() as device:
-            return device.create_texture(width, height, layers, format)
+                self.delete_free()
+                with self._commands.device_in_order() as device:
+                    texture = device.create_texture(*shelf.size)
+            self.bytes_allocated += shelf.bytes
+            self._shelf_of[texture.handle] = shelf
+            return texture

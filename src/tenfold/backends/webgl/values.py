@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from tenfold.backends.webgl.reading import Transfer
     from tenfold.codegen.glsl.layouts import Columns, Extent, Flat
     from tenfold.devices.gl.interface import Texture
 
@@ -30,20 +31,22 @@ class PlanOutput(NamedTuple):
 
 
 class Values:
-    """What `Storage.data` is on this backend; at least one of the three is there.
+    """What `Storage.data` is on this backend; at least one of the first three is there.
 
     Attributes:
         host: the values as an array, which nobody writes to; None where only the texture has them.
         texture: the values on the device, in the flat layout; None until a draw needs them.
         output: the values as a plan left them; None where no plan made them.
+        transfer: a read that is under way, for all who want the values.
     """
 
-    __slots__ = ("host", "output", "texture")
+    __slots__ = ("host", "output", "texture", "transfer")
 
     def __init__(self, host: np.ndarray | None, texture: Texture | None, output: PlanOutput | None = None) -> None:
         self.host = host
         self.texture = texture
         self.output = output
+        self.transfer: Transfer | None = None
 
     def on_host(self) -> np.ndarray:
         """The values of a storage that no draw has computed."""
