@@ -17,14 +17,17 @@ import numpy as np
 from tenfold.backends.webgl.flat import ON_DEVICE
 from tenfold.backends.webgl.routines.convolution import (
     OWN_SOURCES,
+    PACKED,
     can_convolve,
     convolution,
     packed_filter,
+    packed_shape,
+    packed_values,
 )
 from tenfold.codegen.compute import Array, compute, flatten
 from tenfold.codegen.expr import constant
 from tenfold.codegen.fusing import ElementwiseStage, applied, inlined, with_stages
-from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits, spaced
+from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits
 from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render, render_epilogue
 from tenfold.core.kernel import TensorSpec, find_kernel_definition
 from tenfold.core.windows import ConvInfo, conv2d_info
@@ -56,18 +59,18 @@ class Place:
     """A texture to be.
 
     Attributes:
+        array: the array that it holds.
+        layout: how.
         extent: its size.
         format: of its texels.
-        texels: what it holds all the time, `[layer, row, column, component]`; None if draws write it.
-        array: the array that it holds, where it is one.
-        layout: how.
+        values: what it holds all the time; None if draws write it.
     """
 
+    array: Array
+    layout: Layout
     extent: Extent
     format: Format
-    texels: np.ndarray | None = None
-    array: Array | None = None
-    layout: Layout = FLAT
+    values: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,29 +212,49 @@ class _Assembler:
     def _convolved(self, step: Step) -> bool:
         """Whether a convolution is one for the routine, which then is planned."""
         image, filter = self._input(step.inputs[0]), self._input(step.inputs[1])
-        depthwise = CONVOLUTIONS[step.kernel]
-        spec = self._plan.specs[step.outputs[0]]
-        values = self._constants.get(id(filter))
-        if values is None or image.dtype != "float32" or not image.size or 0 in spec.shape:
+        depthwise, spec = CONVOLUTIONS[step.kernel], self._plan.specs[step.outputs[0]]
+        if {image.dtype, filter.dtype, spec.dtype} != {"float32"} or not image.size or 0 in spec.shape:
             return False
         info = _windows(step, image.shape, filter.shape, depthwise)
-        if not can_convolve(info, depthwise):
+        if not can_convolve(info, depthwise) or not self._convolution_fits(info, filter, depthwise):
             return False
-        layout_in, layout = self._image_layout(image), self._columns
-        packed = packed_filter(values, depthwise)
-        extents = (layout_in.extent(image.shape, "float32"), layout.extent(spec.shape, "float32"), _extent_of(packed))
-        if not all(map(self._fits, extents)):
-            return False
-        result = Array(spec.shape, "float32", -1)
-        target = self._with_epilogue(result, step)
-        epilogue = render_epilogue(target, result, layout, self._layouts_of(target), OWN_SOURCES)
-        shader = convolution(info, layout_in, layout, epilogue, depthwise)
-        sources = [self._place(image, layout_in), self._constant_place(packed)]
-        sources += [self._place(source.array, source.layout) for source in epilogue.sources]
+        target = self._with_epilogue(result := Array(spec.shape, "float32", -1), step)
+        self._draw_convolution(info, image, filter, result, target, depthwise)
         self._arrays[step.outputs[0]] = target
-        floats = tuple(1 / side for place in sources[:OWN_SOURCES] for side in self._places[place].extent[:2])
-        self._finish(target, layout, shader.body, shader.samplers, sources, shader.numbers, floats)
         return True
+
+    def _convolution_fits(self, info: ConvInfo, filter: Array, depthwise: bool) -> bool:
+        """Whether the device has textures for image, filter and result."""
+        extents = (
+            self._columns_for(info.in_shape).extent(info.in_shape, "float32"),
+            self._columns.extent(info.out_shape, "float32"),
+            PACKED.extent(packed_shape(filter.shape, depthwise), "float32"),
+        )
+        return all(map(self._fits, extents))
+
+    def _draw_convolution(
+        self, info: ConvInfo, image: Array, filter: Array, result: Array, target: Array, depthwise: bool
+    ) -> None:
+        """Draw what the epilogue in `target` makes of a convolution's `result`."""
+        packed = self._packed(filter, depthwise)
+        layout_in = self._image_layout(image)
+        epilogue = render_epilogue(target, result, self._columns, self._layouts_of(target), OWN_SOURCES)
+        shader = convolution(info, layout_in, self._columns, epilogue, depthwise)
+        sources = [self._place(image, layout_in), self._place(packed, PACKED)]
+        sources += [self._place(source.array, source.layout) for source in epilogue.sources]
+        floats = tuple(1 / side for place in sources[:OWN_SOURCES] for side in self._places[place].extent[:2])
+        self._finish(target, self._columns, shader.body, shader.samplers, sources, shader.numbers, floats)
+
+    def _packed(self, filter: Array, depthwise: bool) -> Array:
+        """A filter as the routine reads it: at once if it is constant, else by a draw."""
+        values = self._constants.get(id(filter))
+        if values is None:
+            packed = packed_filter(filter, depthwise)
+            self._draw(packed, PACKED)
+        else:
+            packed = Array(packed_shape(filter.shape, depthwise), "float32", -1)
+            self._constants[id(packed)] = packed_values(values, depthwise)
+        return packed
 
     def _defined(self, step: Step) -> None:
         """Draws of what a kernel's definition says."""
@@ -320,10 +343,10 @@ class _Assembler:
 
     # -- draws and places ---------------------------------------------------------------------------------
 
-    def _draw(self, array: Array) -> None:
+    def _draw(self, array: Array, layout: Layout | None = None) -> None:
         """Draw what a stage computes."""
         layouts = self._layouts_of(array)
-        layout = self._preferred(array, layouts)
+        layout = layout or self._preferred(array, layouts)
         shader = render(array, layout, layouts)
         sources = [self._place(source, self._layout(source)) for source in shader.sources]
         self._finish(array, layout, shader.body, shader.samplers, sources, shader.numbers)
@@ -348,7 +371,7 @@ class _Assembler:
 
     def _placing(self, place: int) -> int:
         there = self._places[place]
-        return 0 if there.array is None else placing(there.array, there.layout, there.extent)
+        return placing(there.array, there.layout, there.extent)
 
     def _is_placed(self, array: Array) -> bool:
         return (id(array), self._layout(array)) in self._place_of
@@ -359,7 +382,7 @@ class _Assembler:
         if found is not None:
             return found
         if id(array) in self._constants:
-            return self._new_place(array, layout, layout.packed(self._constants[id(array)]))
+            return self._new_place(array, layout, self._constants[id(array)])
         if id(array) in self._inputs and layout == self._layout(array):
             return self._new_place(array, layout)
         if array.stage is not None and not self._is_placed(array):
@@ -377,18 +400,13 @@ class _Assembler:
         self._draws.append(PlannedDraw(shader.body, shader.samplers, (source,), target, ints))
         return target
 
-    def _new_place(self, array: Array, layout: Layout, texels: np.ndarray | None = None) -> int:
+    def _new_place(self, array: Array, layout: Layout, values: np.ndarray | None = None) -> int:
         extent = layout.extent(array.shape, array.dtype)
         if not self._fits(extent):
             raise NotPlannedError(f"a value of shape {list(array.shape)}")
         form = INT32 if array.dtype in ("int32", "bool") else self._float_format
-        self._places.append(Place(extent, form, texels, array, layout))
+        self._places.append(Place(array, layout, extent, form, values))
         self._place_of[id(array), layout] = len(self._places) - 1
-        return len(self._places) - 1
-
-    def _constant_place(self, texels: np.ndarray) -> int:
-        texels = spaced(texels)
-        self._places.append(Place(_extent_of(texels), self._float_format, texels))
         return len(self._places) - 1
 
     def _input_place(self, number: int) -> int | None:
@@ -414,11 +432,6 @@ def _windows(step: Step, image: Sequence[int], filter: Sequence[int], depthwise:
         attributes.get("dim_rounding_mode"),
         depthwise,
     )
-
-
-def _extent_of(texels: np.ndarray) -> Extent:
-    layers, height, width, _ = texels.shape
-    return Extent(width, height, layers, 0, height, width)
 
 
 def _count_readers(plan: Plan) -> Counter[int | None]:

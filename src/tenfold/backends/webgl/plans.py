@@ -113,10 +113,10 @@ class WebglPlan:
         textures: dict[int, Texture] = {}
         free: dict[Any, list[Texture]] = {}
         for number, place in enumerate(assembly.places):
-            if place.texels is not None or (number in fixed and number not in self._own_outputs):
+            if place.values is not None or (number in fixed and number not in self._own_outputs):
                 textures[number] = self._take(place)
-                if place.texels is not None:
-                    backend.commands.upload(textures[number], _filled(place, place.texels))
+            if place.values is not None:
+                backend.commands.upload(textures[number], _filled(place, place.layout.packed(place.values)))
         for at, draw in enumerate(assembly.draws):
             if draw.target not in self._own_outputs:
                 place = assembly.places[draw.target]
@@ -124,7 +124,7 @@ class WebglPlan:
                 textures[draw.target] = pool.pop() if pool else self._take(place)
             for source in set(draw.sources):
                 place = assembly.places[source]
-                if last_read[source] == at and place.texels is None and source not in fixed:
+                if last_read[source] == at and place.values is None and source not in fixed:
                     free.setdefault((place.extent[:3], place.format), []).append(textures[source])
         return textures
 
@@ -167,8 +167,6 @@ class WebglPlan:
         """A storage over an output's texture, which comes back to the variant."""
         place, backend = self._assembly.places[number], self._backend
         array = place.array
-        if array is None:
-            raise ValueError("An output is an array.")
         variant.held += 1
         nbytes = array.size * bytes_per_element(array.dtype)
         output = PlanOutput(variant.outputs[number], place.layout, place.extent, lambda: self._give_back(variant))

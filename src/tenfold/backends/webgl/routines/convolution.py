@@ -10,10 +10,13 @@ places are in fractions of a texture's sides, whose inverses stand in the unifor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from tenfold.codegen.compute import Array, both, compute, in_range, modulo, quotient, simplify
+from tenfold.codegen.expr import Expr, select
 from tenfold.codegen.glsl.layouts import TEXEL, Columns
 from tenfold.codegen.glsl.renderer import Epilogue, divided, store_columns
 from tenfold.core.windows import ConvInfo
@@ -63,22 +66,55 @@ WIDEST: Final = 11
 """Windows wider than this would need more registers than there are."""
 
 
-def packed_filter(filter: np.ndarray, depthwise: bool) -> np.ndarray:
-    """A filter `[height, width, in_channels, out_channels]` as texels `[tap, out group, in channel, component]`.
+PACKED: Final = Columns(1)
+"""How a packed filter lies in its texture: four output channels a texel."""
 
-    A depthwise one, `[height, width, channels, 1]`, becomes `[1, tap, group, component]`.
+
+def packed_shape(shape: Sequence[int], depthwise: bool) -> tuple[int, int, int, int]:
+    """The shape of a filter as the shaders read it: `[1, group * taps + tap, input channel, output channel of group]`.
+
+    That of a depthwise one, `[height, width, channels, 1]`, is `[1, tap, group, channel of group]`.
     """
-    height, width, inputs, outputs = filter.shape
+    height, width, inputs, outputs = shape
     if depthwise:
-        groups = -(-inputs // TEXEL)
-        padded = np.zeros((height * width, groups * TEXEL), np.float32)
-        padded[:, :inputs] = filter.reshape(height * width, inputs)
-        return padded.reshape(1, height * width, groups, TEXEL)
-    rounded, groups = -(-inputs // TEXEL) * TEXEL, -(-outputs // TEXEL)
-    padded_filter = np.zeros((height * width, rounded, groups * TEXEL), np.float32)
-    padded_filter[:, :inputs, :outputs] = filter.reshape(height * width, inputs, outputs)
-    by_group = padded_filter.reshape(height * width, rounded, groups, TEXEL)
-    return np.ascontiguousarray(by_group.transpose(0, 2, 1, 3))
+        return 1, height * width, _groups(inputs), TEXEL
+    return 1, _groups(outputs) * height * width, _groups(inputs) * TEXEL, TEXEL
+
+
+def packed_filter(filter: Array, depthwise: bool) -> Array:
+    """A filter as the shaders read it, with zeros for channels that it does not have."""
+    height, width, inputs, outputs = filter.shape
+    taps = height * width
+
+    def ordinary(_: Expr, row: Expr, channel: Expr, lane: Expr) -> Expr:
+        output, tap = simplify(simplify(quotient(row, taps) * TEXEL) + lane), modulo(row, taps)
+        value = filter[quotient(tap, width), modulo(tap, width), channel, output]
+        return select(both(in_range(channel, inputs), in_range(output, outputs)), value, 0.0)
+
+    def of_each_channel(_: Expr, tap: Expr, group: Expr, lane: Expr) -> Expr:
+        channel = simplify(simplify(group * TEXEL) + lane)
+        value = filter[quotient(tap, width), modulo(tap, width), channel, 0]
+        return select(in_range(channel, inputs), value, 0.0)
+
+    return compute(packed_shape(filter.shape, depthwise), of_each_channel if depthwise else ordinary)
+
+
+def packed_values(filter: np.ndarray, depthwise: bool) -> np.ndarray:
+    """The values of `packed_filter`."""
+    height, width, inputs, outputs = filter.shape
+    taps, shape = height * width, packed_shape(filter.shape, depthwise)
+    if depthwise:
+        padded = np.zeros((taps, shape[2] * TEXEL), np.float32)
+        padded[:, :inputs] = filter.reshape(taps, inputs)
+        return padded.reshape(shape)
+    by_tap = np.zeros((taps, shape[2], _groups(outputs) * TEXEL), np.float32)
+    by_tap[:, :inputs, :outputs] = filter.reshape(taps, inputs, outputs)
+    by_group = by_tap.reshape(taps, shape[2], _groups(outputs), TEXEL).transpose(2, 0, 1, 3)
+    return np.ascontiguousarray(by_group).reshape(shape)
+
+
+def _groups(channels: int) -> int:
+    return -(-channels // TEXEL)
 
 
 def convolution(
@@ -95,8 +131,8 @@ def convolution(
     """
     first_number = 1 + OWN_SOURCES + len(epilogue.sources) + len(epilogue.numbers)
     shape = (
-        -(-info.in_channels // TEXEL),
-        -(-info.out_channels // TEXEL),
+        _groups(info.in_channels),
+        _groups(info.out_channels),
         info.in_height,
         info.in_width,
         info.out_height,
@@ -234,8 +270,9 @@ class _Writer:
         return [f"{indent}for (int k = 0; k < groups_in; k++) {{", *inner, f"{indent}}}"]
 
     def _weights(self, first_tap: str) -> list[str]:
+        taps = self._info.filter_height * self._taps
         return [
-            f"w{tap}{component} = {_weight(f'k * 4 + {i}', 'group', f'{first_tap} + {tap}')}"
+            f"w{tap}{component} = {_weight(f'k * 4 + {i}', f'group * {taps} + {first_tap} + {tap}')}"
             for tap in range(self._taps)
             for i, component in enumerate(self._components)
         ]
@@ -248,7 +285,7 @@ class _Writer:
         return lines
 
     def _depthwise_row(self, first_tap: str) -> list[str]:
-        weights = [f"w{tap} = {_weight('group', f'{first_tap} + {tap}', '0')}" for tap in range(self._taps)]
+        weights = [f"w{tap} = {_weight('group', f'{first_tap} + {tap}')}" for tap in range(self._taps)]
         lines = [f"vec4 {', '.join(weights)}, a;"]
         for column in self._used():
             lines.append(f"a = {self._pixel(column, '')};")
@@ -260,6 +297,6 @@ def _row_place(indent: str, row: str) -> list[str]:
     return [f"{indent}float v = (float(ints[1] + image * rows_in + {row}) + 0.5) * floats[1];"]
 
 
-def _weight(x: str, y: str, layer: str) -> str:
-    place = f"(float({x}) + 0.5) * floats[2], (float({y}) + 0.5) * floats[3], float({layer})"
+def _weight(x: str, row: str) -> str:
+    place = f"(float({x}) + 0.5) * floats[2], (float(ints[2] + {row}) + 0.5) * floats[3], 0.0"
     return f"textureLod(filter_source, vec3({place}), 0.0)"
