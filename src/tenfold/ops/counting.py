@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
-from tenfold.codegen.compute import Array, compute
-from tenfold.codegen.expr import Expr, call, cast, select
-from tenfold.codegen.reductions import reduce_axes
+from tenfold.codegen.compute import Array, compute, unflatten
+from tenfold.codegen.expr import Expr, cast, constant
+from tenfold.codegen.segments import segment_sums
 from tenfold.core.arguments import integer
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -43,16 +44,17 @@ def _dense_bincount_definition(x: Array, weights: Array, *, size: int, binary_ou
 
 def _counts(x: Array, weights: Array, batch_axes: int, size: int, weighted: bool = True) -> Array:
     """How often each number occurs along all axes but the first ones; what does not count occurs nowhere."""
-    shape = [*x.shape[:batch_axes], size, *x.shape[batch_axes:]]
+    batch, counted = x.shape[:batch_axes], x.shape[batch_axes:]
+    numbers = x
+    if len(counted) != 1:
+        numbers = compute([*batch, prod(counted)], lambda *i: x[*i[:-1], *unflatten(i[-1], counted)])
 
-    def counted(*i: Expr) -> Expr:
-        number, at = i[batch_axes], (*i[:batch_axes], *i[batch_axes + 1 :])
-        is_one = call("equal", x[at], number)
+    def weight(*i: Expr) -> Expr:
         if weighted and weights.size:
-            return select(is_one, weights[at], 0)
-        return cast(is_one, weights.dtype)
+            return weights[*i[:-1], *unflatten(i[-1], counted)]
+        return constant(1, weights.dtype)
 
-    return reduce_axes("sum", shape, range(batch_axes + 1, len(shape)), counted)
+    return segment_sums("sum", numbers, [size], (), weight)
 
 
 BINCOUNT = define_kernel(Kernel("Bincount", ("x", "weights"), _bincount_infer, definition=_bincount_definition))

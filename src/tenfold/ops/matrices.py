@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from operator import index
 
-from tenfold.codegen.compute import Array, broadcast, compute, sum_over
+from tenfold.codegen.compute import Array, broadcast, compute
 from tenfold.codegen.expr import Expr
+from tenfold.codegen.reductions import reduce_axes
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
@@ -56,17 +57,15 @@ def _mat_mul_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Tenso
 def _mat_mul_definition(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Array:
     terms = a.shape[-2] if transpose_a else a.shape[-1]
 
-    def element(*i: Expr) -> Expr:
-        *batch, row, column = i
+    shape = _product_shape(a.shape, b.shape, transpose_a, transpose_b)
 
-        def term(k: Expr) -> Expr:
-            left = (k, row) if transpose_a else (row, k)
-            right = (column, k) if transpose_b else (k, column)
-            return broadcast(a, [*batch, *left]) * broadcast(b, [*batch, *right])
+    def term(*i: Expr) -> Expr:
+        *batch, row, column, k = i
+        left = (k, row) if transpose_a else (row, k)
+        right = (column, k) if transpose_b else (k, column)
+        return broadcast(a, [*batch, *left]) * broadcast(b, [*batch, *right])
 
-        return sum_over([terms], term)
-
-    return compute(_product_shape(a.shape, b.shape, transpose_a, transpose_b), element)
+    return reduce_axes("sum", [*shape, terms], [len(shape)], term)
 
 
 BATCH_MAT_MUL = define_kernel(Kernel("BatchMatMul", ("a", "b"), _mat_mul_infer, definition=_mat_mul_definition))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tenfold.codegen.compute import Array, compute, flatten, sum_over
+from tenfold.codegen.compute import Array, flatten
 from tenfold.codegen.expr import Expr, call
+from tenfold.codegen.reductions import reduce_axes
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
 from tenfold.core.environment import ENV
@@ -77,16 +78,12 @@ def _back_to_input(x: Array, filter: Array, dy: Array, **attributes: Any) -> Arr
 def _back_to_filter(x: Array, filter: Array, dy: Array, **attributes: Any) -> Array:
     info, winners = _winners(x, filter, attributes)
 
-    def element(row: Expr, column: Expr, channel: Expr) -> Expr:
+    def share(row: Expr, column: Expr, channel: Expr, *at: Expr) -> Expr:
+        window = [*at, channel]
         tap = flatten([row, column], filter.shape[:2])
+        return guarded(call("equal", winners[window], tap), dy[window], 0)
 
-        def share(*at: Expr) -> Expr:
-            window = [*at, channel]
-            return guarded(call("equal", winners[window], tap), dy[window], 0)
-
-        return sum_over(info.out_shape[:3], share)
-
-    return compute(filter.shape, element)
+    return reduce_axes("sum", [*filter.shape, *info.out_shape[:3]], range(3, 6), share)
 
 
 DILATION2D = define_kernel(Kernel("Dilation2D", ("x", "filter"), _dilation_infer, definition=_dilation))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from math import prod
+from typing import Any
 
-from tenfold.codegen.compute import Array, all_hold, compute, flatten, reduce, sum_over, unflatten
-from tenfold.codegen.expr import Expr, call, cast, select
+from tenfold.codegen.compute import Array, all_hold, compute, flatten, in_range, unflatten
+from tenfold.codegen.expr import Expr, cast, select
+from tenfold.codegen.reductions import Element
+from tenfold.codegen.segments import last_places, segment_sums
 from tenfold.core.arguments import integer
 from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor
 from tenfold.core.dtypes import sum_out_type
@@ -18,6 +21,7 @@ from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
 from tenfold.ops import gathering
 from tenfold.ops.elementwise import scalar_like
+from tenfold.ops.window_positions import guarded
 
 Thunks = Sequence[Callable[[], Tensor] | None]
 
@@ -49,45 +53,30 @@ def _scatter_nd_infer(specs: Sequence[TensorSpec], attributes: Attributes) -> Te
     return TensorSpec(shape, updates.dtype)
 
 
-class _Places(NamedTuple):
-    """Where updates go: for each combination of indices in `shape`, `depth` coordinates."""
+def _keys(indices: Array, shape: Shape) -> tuple[Array, int]:
+    """For each update the position of its place along the first axes, negative beyond them; and how many axes."""
+    depth = indices.shape[-1] if indices.rank > 1 else 1
+    places = indices.shape[:-1] if indices.rank > 1 else indices.shape
 
-    indices: Array
-    shape: Shape
-    depth: int
+    def key(number: Expr) -> Expr:
+        at = unflatten(number, places)
+        coordinates = [indices[*at, d] for d in range(depth)] if indices.rank > 1 else [indices[at]]
+        exists = all_hold(in_range(one, length) for one, length in zip(coordinates, shape, strict=False))
+        return guarded(exists, flatten(coordinates, shape[:depth]), -1)
 
-    def are(self, number: Sequence[Expr], target: Sequence[Expr]) -> Expr:
-        """Whether the update of a number goes to the place whose coordinates are given."""
-        if self.indices.rank == len(self.shape):
-            return call("equal", self.indices[number], target[0])
-        return all_hold(call("equal", self.indices[*number, d], target[d]) for d in range(self.depth))
-
-    def last(self, target: Sequence[Expr]) -> Expr:
-        """The position, in row-major order, of the last update that goes to a place; negative if none does."""
-
-        def position(*number: Expr) -> Expr:
-            return select(self.are(number, target), flatten(number, self.shape), -1)
-
-        return reduce("max", self.shape, position)
+    return compute([prod(places)], key), depth
 
 
-def _places(indices: Array) -> _Places:
-    if indices.rank > 1:
-        return _Places(indices, indices.shape[:-1], indices.shape[-1])
-    return _Places(indices, indices.shape, 1)
+def _update(updates: Array, axes: int) -> Element:
+    """The update of a number, whose first axes are counted through, at indices along the others."""
+    return lambda number, *rest: updates[*unflatten(number, updates.shape[:axes]), *rest]
 
 
 def _scatter_nd_definition(indices: Array, updates: Array, *, shape: Shape) -> Array:
-    places = _places(indices)
-
-    def element(*i: Expr) -> Expr:
-        def contribution(*number: Expr) -> Expr:
-            update = updates[*number, *i[places.depth :]]
-            return select(places.are(number, i), update, 0)
-
-        return reduce("any" if updates.dtype == "bool" else "sum", places.shape, contribution)
-
-    return compute(shape, element)
+    keys, depth = _keys(indices, shape)
+    kind = "any" if updates.dtype == "bool" else "sum"
+    axes = updates.rank - len(shape) + depth
+    return segment_sums(kind, keys, shape[:depth], shape[depth:], _update(updates, axes))
 
 
 SCATTER_ND = define_kernel(
@@ -154,14 +143,13 @@ def _tensor_scatter_update_gradient(dy: Tensor, saved: list[Tensor], _: Attribut
 
 
 def _tensor_scatter_update_definition(tensor: Array, indices: Array, updates: Array) -> Array:
-    places = _places(indices)
-    # A stage of its own: all elements of a slice have the same update.
-    last = compute(tensor.shape[: places.depth], lambda *i: places.last(i))
+    keys, depth = _keys(indices, tensor.shape)
+    last = last_places(keys, tensor.shape[:depth])
+    update = _update(updates, updates.rank - tensor.rank + depth)
 
     def element(*i: Expr) -> Expr:
-        position = last[i[: places.depth]]
-        update = updates[*unflatten(position, places.shape), *i[places.depth :]]
-        return select(position >= 0, update, tensor[i])
+        number = last[i[:depth]]
+        return select(number >= 0, update(number, *i[depth:]), tensor[i])
 
     return compute(tensor.shape, element)
 
@@ -255,12 +243,12 @@ def _sparse_to_dense_gradient(dy: Tensor, saved: list[Tensor], _: Attributes) ->
 def _sparse_to_dense_definition(
     sparse_indices: Array, sparse_values: Array, default_value: Array, *, output_shape: Shape
 ) -> Array:
-    places = _places(sparse_indices)
+    keys = _keys(sparse_indices, output_shape)[0]
+    last = last_places(keys, output_shape)
 
     def element(*i: Expr) -> Expr:
-        position = places.last(i)
-        value = sparse_values[position] if sparse_values.rank else sparse_values[()]
-        return select(position >= 0, value, default_value[()])
+        value = sparse_values[last[i]] if sparse_values.rank else sparse_values[()]
+        return select(last[i] >= 0, value, default_value[()])
 
     return compute(output_shape, element)
 
@@ -345,14 +333,12 @@ def _unsorted_segment_sum_gradient(dy: Tensor, saved: list[Tensor], attributes: 
 
 
 def _unsorted_segment_sum_definition(x: Array, segment_ids: Array, *, num_segments: int) -> Array:
-    def element(segment: Expr, *inner: Expr) -> Expr:
-        def contribution(*number: Expr) -> Expr:
-            counts = call("equal", segment_ids[number], segment)
-            return select(counts, cast(x[*number, *inner], sum_out_type(x.dtype)), 0)
-
-        return sum_over(segment_ids.shape, contribution)
-
-    return compute((num_segments, *x.shape[segment_ids.rank :]), element)
+    keys = segment_ids
+    if keys.rank != 1:
+        keys = compute([keys.size], lambda number: segment_ids.at_flat(number))
+    value = _update(x, segment_ids.rank)
+    inner = x.shape[segment_ids.rank :]
+    return segment_sums("sum", keys, [num_segments], inner, lambda *i: cast(value(*i), sum_out_type(x.dtype)))
 
 
 UNSORTED_SEGMENT_SUM = define_kernel(
