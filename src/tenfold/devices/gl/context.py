@@ -20,9 +20,9 @@ SOFTWARE_DEVICE: Final = "EGL_MESA_device_software"
 """The extension of a device of EGL that is a program."""
 
 RESETS: Final = {
-    0x8253: "a program of this process hung or crashed it",
-    0x8254: "another program hung or crashed it",
-    0x8255: "for an unknown cause",
+    0x8253: "something that this process asked for hung or crashed the GPU",
+    0x8254: "another process hung or crashed the GPU",
+    0x8255: "the GPU was reset for an unknown cause",
 }
 """What a driver says of a context that it has lost."""
 

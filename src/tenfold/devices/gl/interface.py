@@ -121,7 +121,8 @@ class Limits:
         float32_targets: whether float32 textures can be drawn into.
         float16_targets: whether float16 textures can.
         timer_queries: whether draws can be timed on the device.
-        timers_reliable: whether such times mean anything: there are timer queries, and a GPU that they time.
+        timers_reliable: whether such times are those of the draws. llvmpipe's are not: it tells a tenth of what a
+            single draw takes, or less.
         fences: whether the end of a read can be asked for without waiting for it.
         reads_block: whether `start_read` itself waits for the draws before it: it belongs in a worker thread then, and
             is no better than `read`.
@@ -152,6 +153,16 @@ class ReadInFlight(Protocol):
 
     def values(self) -> np.ndarray:
         """What was asked for, waiting for it if need be; call it once."""
+
+
+class TimerInFlight(Protocol):
+    """A timing of draws that may not be done."""
+
+    def is_done(self) -> bool:
+        """Whether `milliseconds` would not wait."""
+
+    def milliseconds(self) -> float | None:
+        """How long it took on the device, waiting for the end if need be; None if its clock jumped. Call it once."""
 
 
 class GlDevice(Protocol):
@@ -213,6 +224,12 @@ class GlDevice(Protocol):
 
     def start_read_flat(self, texture: Texture, count: int) -> ReadInFlight:
         """Begin to read the first `count` numbers of a flat texture without waiting."""
+
+    def start_timer(self) -> None:
+        """Begin to time what is asked for; one at a time (see `Limits.timers_reliable`)."""
+
+    def stop_timer(self) -> TimerInFlight:
+        """End what is timed, without waiting."""
 
     def finish(self) -> None:
         """Wait until everything that was asked for is done."""

@@ -9,8 +9,8 @@ from tenfold.devices.gl.drivers import Api
 from tenfold.devices.gl.interface import Limits
 from tenfold.devices.gl.library import ffi
 
-SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swiftshader", "swrast")
-BLOCKING_RENDERERS: Final = ("llvmpipe", "softpipe", "swrast")
+MESA_SOFTWARE_RENDERERS: Final = ("llvmpipe", "softpipe", "swrast")
+SOFTWARE_RENDERERS: Final = (*MESA_SOFTWARE_RENDERERS, "swiftshader", "microsoft basic render")
 
 
 def find_limits(functions: Any, api: Api, extensions: frozenset[str]) -> Limits:
@@ -18,6 +18,7 @@ def find_limits(functions: Any, api: Api, extensions: frozenset[str]) -> Limits:
     renderer, version = _string(functions, gl.RENDERER), _string(functions, gl.VERSION)
     is_desktop = api is Api.DESKTOP
     is_software = any(name in renderer.lower() for name in SOFTWARE_RENDERERS)
+    is_blocking = any(name in renderer.lower() for name in MESA_SOFTWARE_RENDERERS)
     timer_queries = is_desktop or "GL_EXT_disjoint_timer_query" in extensions
     float32_targets = is_desktop or "GL_EXT_color_buffer_float" in extensions
     return Limits(
@@ -31,9 +32,9 @@ def find_limits(functions: Any, api: Api, extensions: frozenset[str]) -> Limits:
         float32_targets=float32_targets,
         float16_targets=float32_targets or "GL_EXT_color_buffer_half_float" in extensions,
         timer_queries=timer_queries,
-        timers_reliable=timer_queries and not is_software,
+        timers_reliable=timer_queries and not is_blocking,
         fences=True,
-        reads_block=any(name in renderer.lower() for name in BLOCKING_RENDERERS),
+        reads_block=is_blocking,
         is_software=is_software,
     )
 

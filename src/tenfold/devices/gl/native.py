@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 
 from tenfold.core.errors import BackendError, DeviceLostError
 from tenfold.devices.gl import library as gl
 from tenfold.devices.gl.bindings import Bindings, Call
-from tenfold.devices.gl.context import Context, open_context
+from tenfold.devices.gl.context import RESETS, Context, open_context
 from tenfold.devices.gl.drivers import Api, Driver
-from tenfold.devices.gl.interface import Draw, Format, Program, ReadInFlight, Texture
+from tenfold.devices.gl.interface import Draw, Format, Program, ReadInFlight, Texture, TimerInFlight
 from tenfold.devices.gl.library import ffi
 from tenfold.devices.gl.limits import find_extensions, find_limits
 from tenfold.devices.gl.reading import READ_AS, BufferRead, DoneRead, Extent, front, whole
+from tenfold.devices.gl.timing import Timer, TimerFunctions, timer_functions
 from tenfold.devices.gl.writing import STORAGE, UPLOAD_AS, check_flat, rows_of
 
 HEADERS: Final = {Api.ES: "#version 300 es\n", Api.DESKTOP: "#version 330 core\n"}
@@ -69,10 +70,11 @@ class NativeGlDevice:
     Attributes:
         limits: what the driver can do.
         functions: the driver's.
+        reset_status: tells how the context was lost, 0 while it is not.
         draws: how many draws have been asked for.
         textures: how many textures there are.
         bytes: what these take of the device's memory.
-        abandoned_reads: buffers and fences of reads that nobody fetched.
+        abandoned: the calls that clear away reads and timings that nobody fetched.
     """
 
     def __init__(self, driver: Driver | None = None) -> None:
@@ -84,10 +86,13 @@ class NativeGlDevice:
         self._framebuffers: dict[int, dict[tuple[int, int], int]] = {}
         self._recordings: dict[int, _Recording | None] = {}
         self._next_recording = 0
-        self.abandoned_reads: list[tuple[int, Any]] = []
+        self._timer_functions: TimerFunctions | None = None
+        self._timer: Timer | None = None
+        self.abandoned: list[Call] = []
         self.draws = self.textures = self.bytes = 0
         self.current()
         extensions = find_extensions(self.functions)
+        self.reset_status = self._context.reset_status(extensions)
         self.limits = find_limits(self.functions, self._context.api, extensions)
         self._prepare()
 
@@ -168,13 +173,12 @@ class NativeGlDevice:
         self._bind(handle)
         g.glTexStorage3D(gl.TEXTURE_2D_ARRAY, 1, STORAGE[format.name], width, height, layers)
         texture = Texture(handle, width, height, layers, format)
-        error = g.glGetError()
-        if error:
+        try:
+            self.check(f"a texture of {texture.bytes} bytes")
+        except (BackendError, MemoryError):
             self._bindings.forget_texture(handle)
-            g.glDeleteTextures(1, ffi.new("unsigned[1]", [handle]))
-            if error == gl.OUT_OF_MEMORY:
-                raise MemoryError(f"The GL driver has no memory for a texture of {texture.bytes} bytes.")
-            self._fail("create_texture", error)
+            g.glDeleteTextures(1, [handle])
+            raise
         self.textures += 1
         self.bytes += texture.bytes
         return texture
@@ -226,8 +230,7 @@ class NativeGlDevice:
     def draw(self, draw: Draw) -> None:
         """Run one draw; returns before it is done."""
         self.current()
-        for function, arguments in self._calls(draw, self._bindings):
-            function(*arguments)
+        self.run(self._calls(draw, self._bindings))
         self.draws += 1
 
     def record(self, draws: Sequence[Draw]) -> int:
@@ -250,8 +253,7 @@ class NativeGlDevice:
             raise ValueError(
                 f"The recording {recording} uses textures or programs that are deleted: record its draws anew."
             )
-        for function, arguments in recorded.calls:
-            function(*arguments)
+        self.run(recorded.calls)
         self._bindings.adopt(recorded.after)
         self.draws += recorded.draws
 
@@ -295,12 +297,6 @@ class NativeGlDevice:
         """Begin to read the first `count` numbers of a flat texture without waiting."""
         return self._start_read(texture, front(texture, count))
 
-    def finish(self) -> None:
-        """Wait until everything that was asked for is done."""
-        self.current()
-        self.functions.glFinish()
-        self.check("finish")
-
     def _read(self, texture: Texture, extent: Extent) -> np.ndarray:
         self.current()
         components = np.empty(extent.bytes // 4, texture.format.dtype)
@@ -313,8 +309,7 @@ class NativeGlDevice:
             return DoneRead(self._read(texture, extent))
         self.current()
         g = self.functions
-        while self.abandoned_reads:
-            self.delete_read(*self.abandoned_reads.pop())
+        self._clear_away()
         buffer = self._generate(g.glGenBuffers)
         g.glBindBuffer(gl.PIXEL_PACK_BUFFER, buffer)
         g.glBufferData(gl.PIXEL_PACK_BUFFER, extent.bytes, ffi.NULL, gl.STREAM_READ)
@@ -325,11 +320,6 @@ class NativeGlDevice:
         self.check("start_read")
         return BufferRead(self, texture, extent, buffer, fence)
 
-    def delete_read(self, buffer: int, fence: Any) -> None:
-        """Give back what a buffer read holds."""
-        self.functions.glDeleteBuffers(1, [buffer])
-        self.functions.glDeleteSync(fence)
-
     def _read_pixels(self, texture: Texture, extent: Extent, start: Any) -> None:
         g = self.functions
         layout, kind = READ_AS[texture.format.name]
@@ -339,6 +329,42 @@ class NativeGlDevice:
             g.glReadPixels(0, 0, extent.width, extent.height, layout, kind, start + layer * layer_bytes)
         # An attached texture would outlive its deletion.
         g.glFramebufferTextureLayer(gl.READ_FRAMEBUFFER, gl.COLOR_ATTACHMENT0, 0, 0, 0)
+
+    # -- waiting ------------------------------------------------------------------------------------------
+
+    def start_timer(self) -> None:
+        """Begin to time what is asked for; one at a time (see `Limits.timers_reliable`).
+
+        Raises:
+            BackendError: if the driver has no timers.
+            RuntimeError: if something is being timed.
+        """
+        self.current()
+        if self._timer is not None:
+            raise RuntimeError("The GL device times something already: call stop_timer first.")
+        self._clear_away()
+        if self._timer_functions is None:
+            self._timer_functions = timer_functions(self._context, self.limits.timer_queries)
+        self._timer = Timer(self, self._timer_functions)
+
+    def stop_timer(self) -> TimerInFlight:
+        """End what is timed, without waiting.
+
+        Raises:
+            RuntimeError: if nothing is being timed.
+        """
+        self.current()
+        if self._timer is None:
+            raise RuntimeError("The GL device times nothing: call start_timer first.")
+        timer, self._timer = self._timer, None
+        timer.stop()
+        return timer
+
+    def finish(self) -> None:
+        """Wait until everything that was asked for is done."""
+        self.current()
+        self.functions.glFinish()
+        self.check("finish")
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -405,8 +431,16 @@ class NativeGlDevice:
         )
 
     def _bind(self, handle: int) -> None:
-        for function, arguments in self._bindings.bind(handle):
+        self.run(self._bindings.bind(handle))
+
+    def run(self, calls: list[Call]) -> None:
+        """Make calls."""
+        for function, arguments in calls:
             function(*arguments)
+
+    def _clear_away(self) -> None:
+        while self.abandoned:
+            self.run([self.abandoned.pop()])
 
     def _generate(self, function: Any) -> int:
         pointer = ffi.new("unsigned[1]")
@@ -426,17 +460,25 @@ class NativeGlDevice:
 
     def check(self, what: str) -> None:
         """Raise what the driver has to say of `what`."""
+        status = self.reset_status()
+        if status:
+            self._lose(RESETS.get(status, f"status {status:#x}"))
         error = self.functions.glGetError()
-        if error:
-            self._fail(what, error)
-
-    def _fail(self, what: str, error: int) -> None:
         if error == gl.CONTEXT_LOST:
-            self._lost = "The GL driver has lost its context: every tensor on this backend is gone. Make a new backend."
-            raise DeviceLostError(self._lost)
+            self._lose("it does not tell why")
         if error == gl.OUT_OF_MEMORY:
-            raise MemoryError(f"The GL driver ran out of memory in {what}.")
-        raise BackendError(f"The GL driver refused {what}: error {error:#x}.")
+            raise MemoryError(f"The GL driver has no memory for {what}.")
+        if error:
+            raise BackendError(f"The GL driver refused {what}: error {error:#x}.")
+
+    def _lose(self, cause: str) -> NoReturn:
+        """Say from now on that everything is lost."""
+        self._lost = (
+            f"The GL driver ({self.limits.renderer}) has lost its context: {cause}. "
+            f"Gone are {self.textures} textures of {self.bytes} bytes, and with them every tensor and model on this "
+            "backend. Dispose it and make a new one, load models again, and make tensors from values on the host."
+        )
+        raise DeviceLostError(self._lost)
 
 
 _SAMPLING: Final = (

@@ -15,6 +15,7 @@ import numpy as np
 
 from tenfold.core.errors import BackendError
 from tenfold.devices.gl import library as gl
+from tenfold.devices.gl.bindings import Call
 from tenfold.devices.gl.interface import FLOAT16, FLOAT32, INT32, Texture
 from tenfold.devices.gl.library import ffi
 from tenfold.devices.gl.writing import check_flat
@@ -118,22 +119,23 @@ class BufferRead:
         g = device.functions
         g.glBindBuffer(gl.PIXEL_PACK_BUFFER, self._buffer)
         mapped = g.glMapBufferRange(gl.PIXEL_PACK_BUFFER, 0, extent.bytes, gl.MAP_READ_BIT)
+        device.check("a read")
         if mapped == ffi.NULL:
-            device.check("values")
             raise BackendError("The GL driver could not map the buffer of a read.")
         values = extent.wanted(np.frombuffer(ffi.buffer(mapped, extent.bytes), self._dtype)).copy()
         g.glUnmapBuffer(gl.PIXEL_PACK_BUFFER)
         g.glBindBuffer(gl.PIXEL_PACK_BUFFER, 0)
-        self._forget()
+        device.run(self._deletions())
+        self._buffer = 0
         return values
 
-    def _forget(self) -> None:
-        buffer, self._buffer = self._buffer, 0
-        self._device.delete_read(buffer, self._fence)
+    def _deletions(self) -> list[Call]:
+        g = self._device.functions
+        return [(g.glDeleteBuffers, (1, [self._buffer])), (g.glDeleteSync, (self._fence,))]
 
     def __del__(self) -> None:
         if self._buffer:
-            self._device.abandoned_reads.append((self._buffer, self._fence))
+            self._device.abandoned += self._deletions()
 
     def _wait(self, nanoseconds: int) -> bool:
         status = self._device.functions.glClientWaitSync(self._fence, gl.SYNC_FLUSH_COMMANDS_BIT, nanoseconds)
