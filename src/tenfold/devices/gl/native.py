@@ -238,11 +238,11 @@ class NativeGlDevice:
         self.current()
         after = Bindings(self.functions)
         calls = [call for draw in draws for call in self._calls(draw, after)]
-        needs: frozenset[Texture | Program] = frozenset(
-            thing for draw in draws for thing in (draw.program, *draw.inputs, draw.target)
-        )
+        needs: set[Texture | Program] = set()
+        for draw in draws:
+            needs |= {draw.program, draw.target, *draw.inputs}
         self._next_recording += 1
-        self._recordings[self._next_recording] = _Recording(calls, after, len(draws), needs)
+        self._recordings[self._next_recording] = _Recording(calls, after, len(draws), frozenset(needs))
         return self._next_recording
 
     def replay(self, recording: int) -> None:
