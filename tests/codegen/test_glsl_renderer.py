@@ -179,6 +179,26 @@ def test_loads_are_clamped_and_booleans_stored(device: NativeGlDevice) -> None:
     check(run_on(device, chosen, [a, at]), np.array([5, -1, 9, 9], np.int32), "select")
 
 
+def test_few_numbers_may_be_uniforms(device: NativeGlDevice) -> None:
+    a = RNG.uniform(-1, 1, (3, 4)).astype(np.float32)
+    weights = np.array([0.5, np.inf, -3, 1e-30], np.float32)
+    at, where = np.array([2, -(2**31), 7], np.int32), np.array([True, False, True], np.bool_)
+    x, w = Array(a.shape, "float32", 0), Array(weights.shape, "float32", 1)
+    n, b = Array(at.shape, "int32", 2), Array(where.shape, "bool", 3)
+    result = compute(a.shape, lambda i, j: select(b[i], x[i, j] * w[j] + w[n[0]], cast(n[i], "float32")))
+    shader = render(result, given=[w, n, b])
+    assert len(shader.samplers) == 1
+    assert set(shader.given) == {w, n, b}
+    extent = FLAT.extent(a.shape, "float32")
+    source, target = (device.create_texture(extent.width, extent.rows, 1, FLOAT32) for _ in range(2))
+    device.upload(source, FLAT.packed(a))
+    behind = {id(n): (2, -(2**31), 7, 0), id(b): (1, 0, 1, 0)}
+    ints = shader.ints(target, [source]) + tuple(k for array in shader.given for k in behind.get(id(array), ()))
+    program = device.compile(shader.body, shader.samplers)
+    device.draw(Draw(program, (source,), target, ints=ints, floats=tuple(map(float, weights))))
+    check(FLAT.unpacked(device.read(target), a.shape, "float32"), evaluate(result, [a, weights, at, where]), "uniforms")
+
+
 def test_what_cannot_be_rendered() -> None:
     with pytest.raises(ValueError, match="result of a stage"):
         render(Array((2,), "float32", 0))

@@ -12,7 +12,7 @@ Routines write their own loops; what becomes of their results, the epilogue, is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,8 @@ class Shader:
         layout: how the target lies in its own.
         target: the array that is computed.
         numbers: what else the uniform array `ints` holds, at its end.
+        given: sources without textures, whose elements are uniforms: four numbers of each lie in `floats`, or behind
+            everything else in `ints`.
     """
 
     body: str
@@ -56,6 +58,7 @@ class Shader:
     layout: Flat | Columns
     target: Array
     numbers: tuple[int, ...] = ()
+    given: tuple[Array, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -76,26 +79,32 @@ def placing(array: Array, layout: Flat | Columns, texture: Placed) -> int:
     return texture.width.bit_length() - 1
 
 
-def render(array: Array, layout: Flat | Columns = FLAT, layouts: Layouts | None = None) -> Shader:
+def render(
+    array: Array, layout: Flat | Columns = FLAT, layouts: Layouts | None = None, given: Collection[Array] = ()
+) -> Shader:
     """The shader of the stage that computes `array`, which is not empty.
 
     Args:
         array: the result of a stage.
         layout: how it is to lie in its texture.
         layouts: how its sources lie in theirs.
+        given: sources of up to four numbers that are uniforms rather than textures.
     """
     stage = array.stage
     if stage is None:
         raise ValueError("Only the result of a stage can be rendered, not an input.")
-    sources = sources_of(stage.body, layouts or {})
+    all_sources = sources_of(stage.body, layouts or {})
+    uniforms = [source for source in all_sources if source.array in given]
+    sources = [source for source in all_sources if source.array not in given]
     functions = FunctionTable()
     lifted = Lifted(1 + len(sources)) if isinstance(layout, Columns) else None
-    form = columns_form(array, layout) if isinstance(layout, Columns) else _flat_form(array, sources)
-    element = _element_function(form, array, sources, functions, lifted)
+    form = columns_form(array, layout) if isinstance(layout, Columns) else _flat_form(array, all_sources)
+    element = _element_function(form, array, all_sources, functions, lifted)
     main = _columns_main(array, layout, lifted) if isinstance(layout, Columns) and lifted else _flat_main(array, form)
     numbers = tuple(lifted.numbers) if lifted else ()
-    head = f"uniform int ints[{1 + len(sources) + len(numbers)}];"
-    lines = [head, *declarations(sources), *functions.lines(), *element, *main]
+    head = _uniform_arrays(uniforms, 1 + len(sources) + len(numbers))
+    loaders = [*declarations(sources), *_uniform_loaders(uniforms, 1 + len(sources) + len(numbers))]
+    lines = [*head, *loaders, *functions.lines(), *element, *main]
     return Shader(
         "\n".join(lines) + "\n",
         tuple(source.name for source in sources),
@@ -104,6 +113,7 @@ def render(array: Array, layout: Flat | Columns = FLAT, layouts: Layouts | None 
         layout,
         array,
         numbers,
+        tuple(source.array for source in uniforms),
     )
 
 
@@ -335,11 +345,34 @@ def _pixel_loader(source: Source, number: int) -> list[str]:
 
 
 def _flat_loaders(source: Source, number: int) -> list[str]:
+    place = f"ivec3(texel & ((1 << ints[{number}]) - 1), texel >> ints[{number}], 0)"
+    return _loaders_of_texels(source, f"texelFetch({source.name}, {place}, 0)")
+
+
+def _uniform_arrays(given: Sequence[Source], ints: int) -> list[str]:
+    """The uniform arrays, `ints` with so many numbers before those of given sources."""
+    of_floats = sum(_vector(source.array.dtype) == "vec4" for source in given)
+    lines = [f"uniform int ints[{ints + TEXEL * (len(given) - of_floats)}];"]
+    return [*lines, f"uniform float floats[{TEXEL * of_floats}];"] if of_floats else lines
+
+
+def _uniform_loaders(given: Sequence[Source], ints: int) -> list[str]:
+    lines: list[str] = []
+    after = {"vec4": ("floats", 0), "ivec4": ("ints", ints)}
+    for source in given:
+        stored = _vector(source.array.dtype)
+        uniform, first = after[stored]
+        after[stored] = uniform, first + TEXEL
+        numbers = ", ".join(f"{uniform}[{first + lane}]" for lane in range(TEXEL))
+        lines += _loaders_of_texels(source, f"{stored}({numbers})")
+    return lines
+
+
+def _loaders_of_texels(source: Source, fetched: str) -> list[str]:
     """How elements are loaded: one, four from the beginning of a texel, or four from anywhere."""
     name, dtype = source.name, source.array.dtype
     stored = _vector(dtype)
-    place = f"ivec3(texel & ((1 << ints[{number}]) - 1), texel >> ints[{number}], 0)"
-    lines = [f"{stored} raw_{name}(int texel) {{ return texelFetch({name}, {place}, 0); }}"]
+    lines = [f"{stored} raw_{name}(int texel) {{ return {fetched}; }}"]
     if dtype == "complex64":
         pair = f"vec4 texel = raw_{name}(position >> 1); return (position & 1) == 0 ? texel.xy : texel.zw;"
         return [*lines, f"vec2 load_{name}(int position) {{ {pair} }}"]
