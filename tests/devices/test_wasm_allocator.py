@@ -46,7 +46,7 @@ class Blocks(RuleBasedStateMachine):
 
     live = Bundle("live")
 
-    @initialize(gap=st.sampled_from([0, 0, 4096]), limit=st.sampled_from([1 << 20, 1 << 23, 1 << 32]))
+    @initialize(gap=st.sampled_from([0, 0, 4096]), limit=st.sampled_from([1 << 20, 1 << 24, 1 << 32]))
     def begin(self, gap: int, limit: int) -> None:
         self.source = Growing(limit, gap)
         self.allocator = Allocator(self.source)
@@ -58,7 +58,7 @@ class Blocks(RuleBasedStateMachine):
         nbytes=st.one_of(
             st.integers(0, 300),
             st.sampled_from([0, 1, 64, 65, 4096, STACKED_BYTES, STACKED_BYTES + 1]),
-            st.integers(0, 1 << 20),
+            st.integers(0, 1 << 22),
         ),
     )
     def allocate(self, nbytes: int) -> int | None:

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, Protocol
 ALIGNMENT: Final = 64
 """Addresses and sizes of blocks are multiples of it: a line of the processor's cache."""
 
-STACKED_BYTES: Final = 1 << 15
-"""Blocks up to this size are stacked when they are freed; for larger ones, merging is not what takes the time."""
+STACKED_BYTES: Final = 1 << 20
+"""Blocks up to this size are stacked when they are freed; filling larger ones takes far longer than merging."""
 
 _CLASS_BITS: Final = 4
 _LOOKS: Final = 8
