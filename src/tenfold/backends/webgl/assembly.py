@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -24,8 +25,8 @@ from tenfold.backends.webgl.routines.convolution import (
     packed_shape,
     packed_values,
 )
-from tenfold.codegen.compute import Array, compute, flatten
-from tenfold.codegen.expr import constant
+from tenfold.codegen.compute import Array, broadcast, compute, flatten, in_range, modulo, quotient, simplify
+from tenfold.codegen.expr import Expr, constant, select
 from tenfold.codegen.fusing import ElementwiseStage, applied, inlined, with_stages
 from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits
 from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render, render_epilogue
@@ -48,6 +49,14 @@ INLINED: Final = frozenset(("PadV2", "Slice", "BroadcastTo", "Fill", "ZerosLike"
 
 COMMUTATIVE: Final = frozenset(("Add", "Multiply"))
 """Kernels whose two operands may change places."""
+
+
+WORTHWHILE: Final = 2**17
+"""Products that a single multiplication of matrices must have before packing them pays."""
+
+
+FEWEST_ROWS: Final = 8
+"""Rows that such a product must have: with fewer, packing the second matrix costs more than it saves."""
 
 
 class NotPlannedError(Exception):
@@ -126,20 +135,27 @@ def best_columns(plan: Plan, most: int) -> int:
     return min(range(most, 1, -1), key=cost) if images else 1
 
 
-def assemble(plan: Plan, float_format: Format, limits: Limits) -> Assembly:
+def assemble(plan: Plan, float_format: Format, limits: Limits, flat: bool = False) -> Assembly:
     """Plan the draws.
+
+    Args:
+        plan: the plan.
+        float_format: the format of textures of floats.
+        limits: of the device.
+        flat: whether inputs and outputs are flat, rather than as the draws would like them to lie.
 
     Raises:
         NotPlannedError: if there is a step that has to be run another way.
     """
-    return _Assembler(plan, float_format, limits).assembly()
+    return _Assembler(plan, float_format, limits, flat).assembly()
 
 
 class _Assembler:
     """Arrays stand for values: those that draws compute have a stage, and a place as soon as somebody reads them."""
 
-    def __init__(self, plan: Plan, float_format: Format, limits: Limits) -> None:
+    def __init__(self, plan: Plan, float_format: Format, limits: Limits, flat: bool) -> None:
         self._plan = plan
+        self._flat = flat
         self._float_format = float_format
         self._limits = limits
         self._columns = Columns(best_columns(plan, min(MOST_COLUMNS, limits.draw_buffers)))
@@ -159,7 +175,7 @@ class _Assembler:
             spec = plan.specs[number]
             array = self._arrays[number] = Array(spec.shape, spec.dtype, number)
             self._inputs[id(array)] = number
-            self._layouts[id(array)] = self._layout_of_input(number)
+            self._layouts[id(array)] = FLAT if flat else self._layout_of_input(number)
         for number, tensor in plan.constants.items():
             self._arrays[number] = self._constant(plan.specs[number], tensor.numpy())
 
@@ -187,8 +203,14 @@ class _Assembler:
     def _step(self, step: Step) -> None:
         if step.kernel in ("Identity", "Reshape") and not step.epilogue:
             self._view(step)
-        elif step.kernel not in CONVOLUTIONS or not self._convolved(step):
+        elif not self._by_routine(step):
             self._defined(step)
+
+    def _by_routine(self, step: Step) -> bool:
+        """Whether a routine computes a step, which then is planned."""
+        if step.kernel in CONVOLUTIONS:
+            return self._convolved(step)
+        return step.kernel == "BatchMatMul" and self._multiplied(step)
 
     def _input(self, number: int | None) -> Array:
         if number is None:
@@ -221,6 +243,44 @@ class _Assembler:
         target = self._with_epilogue(result := Array(spec.shape, "float32", -1), step)
         self._draw_convolution(info, image, filter, result, target, depthwise)
         self._arrays[step.outputs[0]] = target
+        return True
+
+    def _multiplied(self, step: Step) -> bool:
+        """Whether a product of two matrices is worth the routine, which then is planned.
+
+        It is a convolution by a window of one pixel, of an image with a row of the product in each pixel.
+        """
+        a, b = self._input(step.inputs[0]), self._input(step.inputs[1])
+        spec = self._plan.specs[step.outputs[0]]
+        *batch, rows, columns = spec.shape
+        transpose_a, transpose_b = (bool(step.attributes.get(name)) for name in ("transpose_a", "transpose_b"))
+        inner = a.shape[-2] if transpose_a else a.shape[-1]
+        if a.dtype != "float32" or prod(batch) != 1 or rows < FEWEST_ROWS or rows * columns * inner < WORTHWHILE:
+            return False
+        across = min(rows, self._columns.layers)
+        high = -(-rows // across)
+
+        def left(_: Expr, high: Expr, across_: Expr, k: Expr) -> Expr:
+            row = simplify(simplify(high * across) + across_)
+            return select(in_range(row, rows), broadcast(a, [*_ZEROS[: a.rank - 2], *_pair(row, k, transpose_a)]), 0.0)
+
+        def right(_: Expr, __: Expr, k: Expr, column: Expr) -> Expr:
+            return broadcast(b, [*_ZEROS[: b.rank - 2], *_pair(k, column, transpose_b)])
+
+        image, filter = compute([1, high, across, inner], left), compute([1, 1, inner, columns], right)
+        info = conv2d_info(image.shape, filter.shape, 1, 1, "valid")
+        if not self._convolution_fits(info, filter, depthwise=False):
+            return False
+        self._draw(image, Columns(across))
+        result = Array((1, high, across, columns), "float32", -1)
+        self._draw_convolution(info, image, filter, result, result, depthwise=False)
+
+        def element(*i: Expr) -> Expr:
+            *_, row, column = i
+            return result[0, quotient(row, across), modulo(row, across), column]
+
+        self._arrays[step.outputs[0]] = final = self._with_epilogue(compute(spec.shape, element), step)
+        self._draw(final, FLAT)
         return True
 
     def _convolution_fits(self, info: ConvInfo, filter: Array, depthwise: bool) -> bool:
@@ -417,7 +477,14 @@ class _Assembler:
         array = self._arrays[number]
         if id(array) in self._inputs:
             return -1 - self._plan.inputs.index(self._inputs[id(array)])
-        return self._place(array, self._layout(array))
+        return self._place(array, FLAT if self._flat else self._layout(array))
+
+
+_ZEROS: Final = [constant(0, "int32")] * 4
+
+
+def _pair(first: Expr, second: Expr, transposed: bool) -> tuple[Expr, Expr]:
+    return (second, first) if transposed else (first, second)
 
 
 def _windows(step: Step, image: Sequence[int], filter: Sequence[int], depthwise: bool) -> ConvInfo:
