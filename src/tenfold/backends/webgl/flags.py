@@ -97,6 +97,7 @@ ENV.register_flag(
 ENV.register_flag("WEBGL_CHECK_NUMERICAL_PROBLEMS", lambda: False)
 ENV.register_flag("WEBGL_CPU_FORWARD", lambda: True)
 ENV.register_flag("CPU_HANDOFF_SIZE_THRESHOLD", lambda: 128)
+ENV.register_flag("WEBGL_SIZE_UPLOAD_UNIFORM", lambda: 4)
 ENV.register_flag("TOPK_LAST_DIM_CPU_HANDOFF_SIZE_THRESHOLD", lambda: 100_000)
 ENV.register_flag("TOPK_K_CPU_HANDOFF_THRESHOLD", lambda: 128)
 ENV.register_flag(

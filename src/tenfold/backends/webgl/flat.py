@@ -18,6 +18,10 @@ ON_DEVICE: Final = ("float32", "int32", "bool", "complex64")
 """The dtypes that textures hold."""
 
 
+INTEGERS: Final = ("int32", "bool")
+"""Those that are stored as integers."""
+
+
 def element_count(shape: Shape) -> int:
     """How many elements an array of a shape has."""
     count = 1
@@ -42,7 +46,7 @@ def placed(shape: Shape, dtype: DType, floats: Format, limits: Limits) -> Textur
     if dtype not in ON_DEVICE:
         raise TypeError(f"The backend 'webgl' holds no {dtype} values in textures; use the backend 'cpu' for them.")
     extent = FLAT.extent(shape, dtype)
-    texture = Texture(0, extent.width, extent.height, 1, INT32 if dtype in ("int32", "bool") else floats)
+    texture = Texture(0, extent.width, extent.height, 1, INT32 if dtype in INTEGERS else floats)
     if not fits(extent, limits.texture_size, limits.array_layers):
         raise ValueError(
             f"A {dtype} tensor of shape {list(shape)} takes a texture of {extent.width} x {extent.height} texels "

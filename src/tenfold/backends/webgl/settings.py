@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakSet
 
+from tenfold.codegen.glsl.layouts import TEXEL
 from tenfold.core import kernel
 from tenfold.core.environment import ENV
 
@@ -20,6 +21,8 @@ class Settings:
     Attributes:
         forward: whether small calls whose inputs are on the host run there.
         forward_below: how many elements an input may have at most, less one.
+        uniforms_up_to: how many numbers that are on the host come to a shader as uniforms, not in a texture; at most
+            four.
         delete_above: how many bytes of textures may be allocated before those that are given back are deleted; negative
             for any number.
         submit_after: how many commands may wait; 0 or less for as many as the backend thinks right.
@@ -29,6 +32,7 @@ class Settings:
 
     forward: bool
     forward_below: float
+    uniforms_up_to: float
     delete_above: float
     submit_after: float
     half: bool
@@ -40,6 +44,7 @@ class Settings:
         return cls(
             ENV.get_bool("WEBGL_CPU_FORWARD"),
             ENV.get_number("CPU_HANDOFF_SIZE_THRESHOLD"),
+            min(TEXEL, ENV.get_number("WEBGL_SIZE_UPLOAD_UNIFORM")),
             ENV.get_number("WEBGL_DELETE_TEXTURE_THRESHOLD"),
             ENV.get_number("WEBGL_FLUSH_THRESHOLD"),
             not ENV.get_bool("WEBGL_RENDER_FLOAT32_ENABLED"),

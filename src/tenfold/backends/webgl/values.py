@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tenfold.backends.webgl.flat import to_numbers
+from tenfold.codegen.glsl.layouts import TEXEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,19 +43,34 @@ class Values:
         transfer: a read that is under way, for all who want the values.
     """
 
-    __slots__ = ("host", "output", "texture", "transfer")
+    __slots__ = ("_numbers", "host", "output", "texture", "transfer")
 
     def __init__(self, host: np.ndarray | None, texture: Texture | None, output: PlanOutput | None = None) -> None:
         self.host = host
         self.texture = texture
         self.output = output
         self.transfer: Transfer | None = None
+        self._numbers: tuple[Any, ...] | None = None
 
     def on_host(self) -> np.ndarray:
         """The values of a storage that no draw has computed."""
         if self.host is None:
             raise ValueError("The values have been disposed, or are on the device only.")
         return self.host
+
+    def is_few(self, most: float) -> bool:
+        """Whether these are at most so many numbers, and on the host only."""
+        host = self.host
+        if host is None or self.texture is not None or self.output is not None:
+            return False
+        return host.size * (2 if host.dtype.kind == "c" else 1) <= most
+
+    def four_numbers(self) -> tuple[Any, ...]:
+        """At most four numbers that are on the host, with zeros behind."""
+        if self._numbers is None:
+            numbers = to_numbers(self.on_host()).reshape(-1).tolist()
+            self._numbers = (*numbers, *[0] * (TEXEL - len(numbers)))
+        return self._numbers
 
     def on_device(self) -> Texture:
         """The texture of a storage that is not on the host only."""
