@@ -11,6 +11,7 @@ tensors, and op families import it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -91,9 +92,11 @@ class Expr:
         dtype: dtype of the value.
         value: number of the input for a load, the number itself for a constant.
         simple: whether there is nothing left to simplify, as far as is known.
+        known: what is known of its values; see `simplification.bounds`, which keeps it here.
+        print: see `fingerprint`, which keeps it here.
     """
 
-    __slots__ = ("arguments", "dtype", "function", "simple", "value")
+    __slots__ = ("arguments", "dtype", "function", "known", "print", "simple", "value")
 
     def __init__(self, function: str, arguments: tuple[Expr, ...], dtype: str, value: Any = None) -> None:
         self.function = function
@@ -101,6 +104,8 @@ class Expr:
         self.dtype = dtype
         self.value = value
         self.simple = False
+        self.known: Any = None
+        self.print: bytes | None = None
 
     def __repr__(self) -> str:
         if self.function in ("load", "constant"):
@@ -221,6 +226,22 @@ def trace(definition: Definition, dtypes: Sequence[str], attributes: dict[str, A
     """The expression of a definition for inputs of the given dtypes."""
     loads = [load(number, dtype) for number, dtype in enumerate(dtypes)]
     return definition(*loads, **(attributes or {}))
+
+
+def fingerprint(expr: Expr) -> bytes:
+    """Equal for expressions that compute the same in the same way.
+
+    Nodes are shared, so that an expression written out as a tree may be too large to be compared.
+    """
+    if expr.print is None:
+        value = expr.value
+        if expr.function == "element":
+            value = id(value)
+        of_node = hashlib.blake2b(repr((expr.function, expr.dtype, value)).encode(), digest_size=16)
+        for argument in expr.arguments:
+            of_node.update(fingerprint(argument))
+        expr.print = of_node.digest()
+    return expr.print
 
 
 def size(expr: Expr) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tenfold.codegen.compute import Index, bounds, modulo, quotient, simplify
-from tenfold.codegen.expr import Expr, constant, select
+from tenfold.codegen.expr import Expr, constant, fingerprint, select
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ def _recombined(sum_: Linear) -> bool:
         if rest.function != "remainder" or rest.arguments[1].function != "constant":
             continue
         whole, divisor = rest.arguments
-        twin = sum_.terms.get(("floor_divide", structure(whole), structure(divisor)))
+        twin = sum_.terms.get(("floor_divide", fingerprint(whole), fingerprint(divisor)))
         if twin is not None and twin[1] == factor * int(divisor.value):
             sum_._add(rest, -factor)
             sum_._add(*_negated(twin))
@@ -121,7 +121,7 @@ def structure(expr: Expr) -> Hashable:
         return "constant", expr.dtype, str(expr.value)
     if expr.function == "index":
         return "index", expr.value.number
-    parts = tuple(structure(argument) for argument in expr.arguments)
+    parts = tuple(fingerprint(argument) for argument in expr.arguments)
     if expr.function == "element":
         return "element", id(expr.value), *parts
     if expr.function == "reduce":

@@ -32,6 +32,13 @@ UNKNOWN: Final = Bounds(None, None)
 
 def bounds(expr: Expr) -> Bounds:
     """What is known of the values of an int32 expression."""
+    known: Bounds | None = expr.known
+    if known is None:
+        known = expr.known = _bounds(expr)
+    return known
+
+
+def _bounds(expr: Expr) -> Bounds:
     if expr.function == "constant":
         return Bounds(int(expr.value), int(expr.value))
     if expr.function == "index":

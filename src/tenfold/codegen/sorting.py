@@ -132,6 +132,7 @@ def how_many(most: int, at_least: Callable[[Expr], Expr]) -> Expr:
     found: Expr = constant(0, "int32")
     step = 1 << most.bit_length() >> 1
     while step:
-        found = simplify(found + select(at_least(simplify(found + step)), constant(step, "int32"), 0))
+        more = simplify(found + step)
+        found = select(at_least(more), more, found)
         step //= 2
     return found

@@ -103,6 +103,7 @@ class Writer:
         self._free: dict[int, tuple[frozenset[int], Expr]] = {}
         self._declared: list[tuple[Hashable, frozenset[int]]] = []
         self._count = 0
+        self._of_lane = [Substitution({lane.number: constant(n, "int32")}) for n in range(TEXEL)] if lane else []
 
     @property
     def lines(self) -> list[str]:
@@ -228,8 +229,7 @@ class Writer:
         if self._lane is None:
             raise ValueError("A load without lanes has one position.")
         each = []
-        for number in range(TEXEL):
-            chosen = Substitution({self._lane.number: constant(number, "int32")})
+        for chosen in self._of_lane:
             load = Expr("element", tuple(map(chosen.of, at)), source.array.dtype, source.array)
             each.append(self.write(load).text)
         vector = Value("", source.array.dtype, lanes=True).type
