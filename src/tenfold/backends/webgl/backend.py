@@ -22,7 +22,7 @@ import numpy as np
 from tenfold.backends.base import Backend, BackendMemory
 from tenfold.backends.webgl import settings
 from tenfold.backends.webgl.assembly import INLINED, NotPlannedError
-from tenfold.backends.webgl.calls import RoutineCall, compile_call, specs_of
+from tenfold.backends.webgl.calls import compile_call, specs_of
 from tenfold.backends.webgl.commands import LONGEST, Commands
 from tenfold.backends.webgl.flags import DEVICE
 from tenfold.backends.webgl.flat import element_count, from_numbers, number_count, placed, to_numbers
@@ -31,7 +31,6 @@ from tenfold.backends.webgl.keys import call_key
 from tenfold.backends.webgl.plans import WebglPlan, flattened
 from tenfold.backends.webgl.programs import Programs
 from tenfold.backends.webgl.reading import FencedTransfer, Transfer, WorkerTransfer
-from tenfold.backends.webgl.registry import ROUTINES
 from tenfold.backends.webgl.settings import Settings
 from tenfold.backends.webgl.textures import TexturePool
 from tenfold.backends.webgl.values import PlanOutput, Values
@@ -109,6 +108,7 @@ class WebglBackend(Backend):
         self.textures.delete_above = now.delete_above
         self.commands.longest = int(now.submit_after) if now.submit_after > 0 else LONGEST
         floats = FLOAT16 if now.half else FLOAT32
+        self.programs.half = now.half
         most = min(self._device_limits.texture_size, int(ENV.get_number("WEBGL_MAX_TEXTURE_SIZE")))
         if floats is not self.float_format or most != self.limits.texture_size:
             self.float_format = floats
@@ -257,20 +257,12 @@ class WebglBackend(Backend):
             if self.forwards(inputs):
                 return run_on_host(self, kernel.name, inputs, attributes, FORWARDED)
             key = call_key(kernel.name, inputs, attributes)
-            routine = ROUTINES.get(kernel.name)
-            result = None if routine is None else routine(self, inputs, attributes)
-            if routine is not None and result is not None:
-                self._keep(key, RoutineCall(self, kernel.name, routine))
-                return result
-            call = self._keep(key, compile_call(self, kernel, specs_of(inputs), attributes))
+            call = self._calls.get(key)
+            if call is None:
+                if len(self._calls) >= MOST_CALLS:
+                    self._calls.pop(next(iter(self._calls))).dispose()
+                call = self._calls[key] = compile_call(self, kernel, specs_of(inputs), attributes)
             return call(inputs, attributes)
-
-    def _keep(self, key: Hashable, call: Call) -> Call:
-        """Look `call` up from now on; the oldest goes if there are too many."""
-        if len(self._calls) >= MOST_CALLS:
-            self._calls.pop(next(iter(self._calls))).dispose()
-        self._calls[key] = call
-        return call
 
     def forwards(self, inputs: Sequence[Any]) -> bool:
         """Whether a call with these inputs runs on the host because it is small and they are there."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tenfold.backends.webgl.assembled_calls import assembled_call
 from tenfold.backends.webgl.flat import INTEGERS, element_count, placed
 from tenfold.backends.webgl.host_calls import FORWARDED, HostCall, run_on_host
 from tenfold.backends.webgl.host_kernels import host_reason
@@ -25,7 +26,6 @@ from tenfold.devices.gl.interface import Draw, Program, Texture
 
 if TYPE_CHECKING:
     from tenfold.backends.webgl.backend import Call, WebglBackend
-    from tenfold.backends.webgl.registry import Routine
 
 Specs = Sequence[TensorSpec | None]
 
@@ -85,6 +85,9 @@ def compile_call(backend: WebglBackend, kernel: Kernel, specs: Specs, attributes
         return HostCall(backend, kernel.name, reason)
     if kernel.definition is None:
         raise KernelNotFoundError(f"The kernel {kernel.name!r} of the backend {backend.name!r} has no definition.")
+    assembled = assembled_call(backend, kernel.name, specs, wanted[0], attributes)
+    if assembled is not None:
+        return assembled
     try:
         return Recipe(backend, kernel, specs, attributes, wanted).call()
     except NotImplementedError as error:
@@ -119,29 +122,6 @@ class ViewCall:
 
     def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         return TensorInfo(inputs[0].storage, *self._spec)
-
-    def dispose(self) -> None:
-        """There is nothing to give back."""
-
-
-class RoutineCall:
-    """Runs a routine that applies."""
-
-    __slots__ = ("_backend", "_kernel_name", "_routine")
-
-    def __init__(self, backend: WebglBackend, kernel_name: str, routine: Routine) -> None:
-        self._backend = backend
-        self._kernel_name = kernel_name
-        self._routine = routine
-
-    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
-        backend = self._backend
-        if backend.forwards(inputs):
-            return run_on_host(backend, self._kernel_name, inputs, attributes, FORWARDED)
-        result = self._routine(backend, inputs, attributes)
-        if result is None:
-            raise ValueError(f"The routine of {self._kernel_name!r} applied to these shapes before, and now does not.")
-        return result
 
     def dispose(self) -> None:
         """There is nothing to give back."""

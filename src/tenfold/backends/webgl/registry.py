@@ -1,13 +1,13 @@
 """Which kernels the webgl backend has; imports no device.
 
-A kernel is there if it has a routine, a definition, or a reason to be computed on the host. What runs it is found by
-the backend, call by call; the functions registered here only lead there.
+A kernel is there if it has a definition or a reason to be computed on the host. What runs it is found by the backend,
+call by call; the functions registered here only lead there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from tenfold.backends.webgl.host_kernels import HOST_KERNELS
 from tenfold.core.kernel import Attributes, Kernel, KernelFunction, KernelResult, register_renderer
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from tenfold.backends.webgl.backend import WebglBackend
 
 NAME: Final = "webgl"
-
-Routine: TypeAlias = "Callable[[WebglBackend, Sequence[Any], Attributes], KernelResult | None]"
-"""A kernel written by hand, of operands and attributes. It gives None where it does not apply, which depends on their
-shapes and dtypes and on the attributes alone."""
-
-ROUTINES: Final[dict[str, Routine]] = {}
-"""The routines by kernel name; they come before definitions."""
 
 
 class GeneratedKernel:
@@ -38,7 +31,7 @@ class GeneratedKernel:
 
 
 def _render(kernel: Kernel) -> KernelFunction | None:
-    if kernel.name in ROUTINES or kernel.definition is not None or kernel.name in HOST_KERNELS:
+    if kernel.definition is not None or kernel.name in HOST_KERNELS:
         return GeneratedKernel(kernel)
     return None
 
