@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tenfold.codegen.glsl.halves import rounded_to_halves
+
 if TYPE_CHECKING:
     from tenfold.backends.webgl.commands import Commands
     from tenfold.devices.gl.interface import Program
@@ -15,9 +17,14 @@ Text = tuple[str, tuple[str, ...]]
 
 
 class Programs:
-    """The programs of one device, with how many calls and plans use each."""
+    """The programs of one device, with how many calls and plans use each.
+
+    Attributes:
+        half: whether float results are rounded to 16-bit floats.
+    """
 
     def __init__(self, commands: Commands) -> None:
+        self.half = False
         self._commands = commands
         self._lock = threading.RLock()
         self._by_text: dict[Text, Program] = {}
@@ -29,12 +36,12 @@ class Programs:
 
     def get(self, body: str, samplers: Sequence[str]) -> Program:
         """The program of a fragment shader, compiled when it is first wanted; give it back with `release`."""
-        text = (body, tuple(samplers))
+        text = (rounded_to_halves(body) if self.half else body, tuple(samplers))
         with self._lock:
             found = self._by_text.get(text)
             if found is None:
                 with self._commands.device() as device:
-                    found = self._by_text[text] = device.compile(body, samplers)
+                    found = self._by_text[text] = device.compile(*text)
                 self._texts[found.handle] = text
                 self._users[found.handle] = 0
             self._users[found.handle] += 1
