@@ -32,7 +32,9 @@ bench:
 	@$(PROVISION) venv bench
 	@$(PROVISION) models
 	@$(PROVISION) peers
-	@missed=; for benchmark in models ops add loading import_time; do \
+	@$(PROVISION) drivers
+	@$(PROVISION) angle
+	@missed=; for benchmark in models webgl_models eager leaks ops add loading import_time; do \
 	    echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || missed="$$missed $$benchmark"; \
 	done; test -z "$$missed" || { echo "not as it must be:$$missed" >&2; exit 1; }
 

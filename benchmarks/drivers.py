@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.engines import Launch
+from tenfold.devices.gl.drivers import LIBRARIES_VARIABLE
+from tools.testdata import angle_root
 
 READINGS = ("sync", "async")
 """TensorFlow.js's ways to read, dataSync() and data(); which is faster depends on the driver."""
 
-NO_SHADER_CACHE = {"MESA_SHADER_CACHE_DISABLE": "true"}
+NO_SHADER_CACHE: Mapping[str, str] = {"MESA_SHADER_CACHE_DISABLE": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,13 @@ class Driver:
         name: what the command lines call it.
         renderer: a word by which it names itself.
         chromium_flags: what makes Chromium use it.
-        variables: gives the variables that make Tenfold use it.
+        libraries: the folder of its libraries; empty for the system's.
     """
 
     name: str
     renderer: str
     chromium_flags: tuple[str, ...]
-    variables: Callable[[], Mapping[str, str]]
+    libraries: str
 
     def check(self, renderer: str) -> None:
         """Raise RuntimeError if a renderer's name is not this driver's."""
@@ -42,7 +44,7 @@ class Driver:
     def tenfold(self) -> Launch:
         """Tenfold's webgl backend on this driver."""
         command = (sys.executable, "-m", "benchmarks.tenfold_engine", "webgl", "--driver", self.name)
-        return Launch(command, {**NO_SHADER_CACHE, **self.variables()})
+        return Launch(command, {**NO_SHADER_CACHE, LIBRARIES_VARIABLE: self.libraries})
 
     def tfjs(self, reading: str) -> Launch:
         """TensorFlow.js's webgl backend on this driver."""
@@ -56,16 +58,11 @@ def driver_threads() -> int:
     return os.cpu_count() or 1
 
 
-LLVMPIPE = Driver(
-    "llvmpipe",
-    "llvmpipe",
-    ("--use-gl=angle", "--use-angle=gl-egl"),
-    lambda: {"TENFOLD_GL_LIBRARIES": ""},
-)
+LLVMPIPE = Driver("llvmpipe", "llvmpipe", ("--use-gl=angle", "--use-angle=gl-egl"), "")
 SWIFTSHADER = Driver(
     "swiftshader",
     "SwiftShader",
     ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-    lambda: {"TENFOLD_GL_LIBRARIES": os.environ.get("TENFOLD_GL_LIBRARIES", "")},
+    str(angle_root()),
 )
 DRIVERS = {driver.name: driver for driver in (LLVMPIPE, SWIFTSHADER)}
