@@ -143,6 +143,9 @@ class Backend:
         """Make something that runs a plan with as little work per run as the backend can manage."""
         return lambda inputs: run_steps(self, plan, inputs)
 
+    def finish(self) -> None:
+        """Wait until everything that was asked for is computed; where kernels run at once there is nothing to do."""
+
     def time(self, f: Callable[[], Any]) -> float:
         """Milliseconds that the kernels of `f` take on the device."""
         self._missing("time")

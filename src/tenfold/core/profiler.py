@@ -109,6 +109,7 @@ class Profiler:
         """Run a kernel once and time it, reading nothing."""
         started = perf_counter()
         outputs = run()
+        BACKENDS.current().finish()
         timed = TimedCall(outputs, (perf_counter() - started) * 1000)
         if self._logger is not None:
             for output in as_list(outputs):
@@ -172,6 +173,7 @@ class _Recorder:
         bytes_before, tensors_before = account.num_bytes, account.num_tensors
         started = perf_counter()
         outputs = proceed(call)
+        BACKENDS.current().finish()
         elapsed = (perf_counter() - started) * 1000
         self.info.peak_bytes = max(self.info.peak_bytes, account.num_bytes - self._bytes)
         self.info.kernels.append(

@@ -29,6 +29,7 @@ from tenfold.backends.webgl.flat import element_count, from_numbers, number_coun
 from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
 from tenfold.backends.webgl.keys import call_key
 from tenfold.backends.webgl.plans import WebglPlan, flattened
+from tenfold.backends.webgl.precision import check_inputs, check_results
 from tenfold.backends.webgl.programs import Programs
 from tenfold.backends.webgl.reading import FencedTransfer, Transfer, WorkerTransfer
 from tenfold.backends.webgl.settings import Settings
@@ -37,6 +38,7 @@ from tenfold.backends.webgl.values import PlanOutput, Values
 from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.core.dtypes import DType, numpy_dtype
 from tenfold.core.environment import ENV
+from tenfold.core.errors import BackendError
 from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo, defined_kernels
 from tenfold.core.storage import Shape, Storage
 from tenfold.devices.gl.interface import FLOAT16, FLOAT32, Format, Limits, Texture
@@ -80,6 +82,9 @@ class WebglBackend(Backend):
     def __init__(self) -> None:
         device = NativeGlDevice()
         device.release()
+        if not (device.limits.float32_targets or device.limits.float16_targets):
+            device.dispose()
+            raise BackendError(f"{device.limits.renderer} can draw neither float32 nor float16 textures.")
         DEVICE.remember(device.limits)
         self.limits: Limits = device.limits
         self.commands = Commands(device)
@@ -92,6 +97,8 @@ class WebglBackend(Backend):
         self._calls: dict[Hashable, Call] = {}
         self._num_data_ids = 0
         self._worker: ThreadPoolExecutor | None = None
+        self._timing = False
+        self._checks_range = False
         self.flags_changed()
         settings.listen(self)
 
@@ -106,6 +113,7 @@ class WebglBackend(Backend):
         """Read the flags again."""
         self.settings = now = Settings.now()
         self.textures.delete_above = now.delete_above
+        self._checks_range = now.half and now.check_range
         self.commands.longest = int(now.submit_after) if now.submit_after > 0 else LONGEST
         floats = FLOAT16 if now.half else FLOAT32
         self.programs.half = now.half
@@ -153,7 +161,7 @@ class WebglBackend(Backend):
             texture = self.textures.take(place.width, place.height, 1, place.format)
             self.commands.add(lambda device: device.upload_flat(texture, numbers))
             values.texture = texture
-            if element_count(storage.shape) > KEPT_ON_HOST:
+            if self.settings.half or element_count(storage.shape) > KEPT_ON_HOST:
                 values.host = None
             return texture
 
@@ -247,9 +255,15 @@ class WebglBackend(Backend):
     def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         with self.lock:
             call = self._calls.get(call_key(kernel_name, inputs, attributes))
-            if call is not None:
+            if call is not None and not self._checks_range:
                 return call(inputs, attributes)
-        return self.kernel_function(kernel_name)(inputs, attributes, self)
+        function = self.kernel_function(kernel_name)
+        if not self._checks_range:
+            return function(inputs, attributes, self)
+        check_inputs(kernel_name, inputs)
+        result = function(inputs, attributes, self)
+        check_results(kernel_name, result, self)
+        return result
 
     def run_generated(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         """Run a kernel for specs and attributes that may be new, and keep what runs it."""
@@ -296,10 +310,27 @@ class WebglBackend(Backend):
 
     def time(self, f: Callable[[], Any]) -> float:
         self.finish()
+        by_device = self.limits.timers_reliable and not self._timing
         started = perf_counter()
-        f()
+        milliseconds = self._time_by_device(f) if by_device else f()
         self.finish()
-        return (perf_counter() - started) * 1000
+        return milliseconds if by_device and milliseconds is not None else (perf_counter() - started) * 1000
+
+    def _time_by_device(self, f: Callable[[], Any]) -> float | None:
+        """Milliseconds by the device's own clock; None if that jumped."""
+        self._timing = True
+        try:
+            with self.commands.device() as device:
+                device.start_timer()
+            try:
+                f()
+            finally:
+                with self.commands.device_in_order() as device:
+                    timer = device.stop_timer()
+            with self.commands.device():
+                return timer.milliseconds()
+        finally:
+            self._timing = False
 
     # -- numbers ------------------------------------------------------------------------------------------
 
