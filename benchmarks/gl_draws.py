@@ -71,7 +71,7 @@ def eager(device: NativeGlDevice, listed: list[Draw]) -> Callable[[], None]:
 
 def calls_per_draw(device: NativeGlDevice, listed: list[Draw]) -> float:
     """How many GL calls a replayed draw takes."""
-    after = Bindings(device.functions)
+    after = Bindings(device.functions, None)
     return sum(len(after.calls(draw, 1, (0, 0, draw.width, 3))) for draw in listed) / len(listed)
 
 

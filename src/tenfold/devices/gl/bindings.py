@@ -59,7 +59,7 @@ class Numbers:
 
 
 class Bindings:
-    """What is bound, as far as it is known.
+    """What is bound, as far as it is known. `use` is the function that makes a program the current one.
 
     Attributes:
         program: the current program.
@@ -71,8 +71,9 @@ class Bindings:
         floats: likewise.
     """
 
-    def __init__(self, functions: Any) -> None:
+    def __init__(self, functions: Any, use: Any) -> None:
         self._functions = functions
+        self._use = use
         self.program = UNKNOWN
         self.unit = UNKNOWN
         self.textures: dict[int, int] = {}
@@ -88,7 +89,7 @@ class Bindings:
         calls: list[Call] = []
         if self.program != handle:
             self.program = handle
-            calls.append((g.glUseProgram, (handle,)))
+            calls.append((self._use, (handle,)))
         if ints and self.ints.last.get(handle) is not ints:
             self.ints.add_call(calls, handle, program.ints, ints)
         if floats and self.floats.last.get(handle) is not floats:

@@ -50,6 +50,12 @@ ffi.cdef(
     void glGetProgramInfoLog(unsigned, int, int *, char *);
     void glDeleteProgram(unsigned);
     void glUseProgram(unsigned);
+    void glProgramParameteri(unsigned, unsigned, int);
+    void glGenProgramPipelines(int, unsigned *);
+    void glDeleteProgramPipelines(int, const unsigned *);
+    void glBindProgramPipeline(unsigned);
+    void glUseProgramStages(unsigned, unsigned, unsigned);
+    void glActiveShaderProgram(unsigned, unsigned);
     int glGetUniformLocation(unsigned, const char *);
     void glUniform1i(int, int);
     void glUniform1iv(int, int, const char *);
@@ -104,6 +110,7 @@ RENDERER, VERSION, EXTENSIONS = 0x1F01, 0x1F02, 0x1F03
 MAX_TEXTURE_SIZE, MAX_ARRAY_TEXTURE_LAYERS, MAX_TEXTURE_IMAGE_UNITS, MAX_DRAW_BUFFERS = 0x0D33, 0x88FF, 0x8872, 0x8824
 MAX_COLOR_ATTACHMENTS, MAX_FRAGMENT_UNIFORM_VECTORS, NUM_EXTENSIONS = 0x8CDF, 0x8DFD, 0x821D
 VERTEX_SHADER, FRAGMENT_SHADER, COMPILE_STATUS, LINK_STATUS, INFO_LOG_LENGTH = 0x8B31, 0x8B30, 0x8B81, 0x8B82, 0x8B84
+VERTEX_SHADER_BIT, FRAGMENT_SHADER_BIT, PROGRAM_SEPARABLE = 1, 2, 0x8258
 TEXTURE_2D_ARRAY, TEXTURE0, NEAREST, CLAMP_TO_EDGE = 0x8C1A, 0x84C0, 0x2600, 0x812F
 TEXTURE_MIN_FILTER, TEXTURE_MAG_FILTER, TEXTURE_WRAP_S, TEXTURE_WRAP_T = 0x2801, 0x2800, 0x2802, 0x2803
 RGBA, RGBA_INTEGER, FLOAT, HALF_FLOAT, INT = 0x1908, 0x8D99, 0x1406, 0x140B, 0x1404
@@ -162,3 +169,10 @@ def load_libraries() -> Libraries:
         except BackendError as error:
             tried.append(f"{driver.origin}: {error}")
     raise BackendError(what_is_missing(tried))
+
+
+def new_name(function: Any) -> int:
+    """The name of a new GL object, as one of the `glGen` functions gives it."""
+    pointer = ffi.new("unsigned[1]")
+    function(1, pointer)
+    return int(pointer[0])

@@ -16,27 +16,14 @@ from tenfold.core.errors import BackendError, DeviceLostError
 from tenfold.devices.gl import library as gl
 from tenfold.devices.gl.bindings import Bindings, Call
 from tenfold.devices.gl.context import RESETS, Context, open_context
-from tenfold.devices.gl.drivers import Api, Driver
+from tenfold.devices.gl.drivers import Driver
 from tenfold.devices.gl.interface import Draw, Format, Program, ReadInFlight, Texture, TimerInFlight
-from tenfold.devices.gl.library import ffi
+from tenfold.devices.gl.library import ffi, new_name
 from tenfold.devices.gl.limits import find_extensions, find_limits
+from tenfold.devices.gl.programs import LinkedPrograms, Pipelines
 from tenfold.devices.gl.reading import READ_AS, BufferRead, DoneRead, Extent, front, whole
 from tenfold.devices.gl.timing import Timer, TimerFunctions, timer_functions
 from tenfold.devices.gl.writing import STORAGE, UPLOAD_AS, check_flat, rows_of
-
-HEADERS: Final = {Api.ES: "#version 300 es\n", Api.DESKTOP: "#version 330 core\n"}
-
-PRECISION: Final = """precision highp float;
-precision highp int;
-precision highp sampler2DArray;
-precision highp isampler2DArray;
-"""
-
-VERTEX_SHADER: Final = """void main() {
-    vec2 corner = vec2(float((gl_VertexID << 1) & 2), float(gl_VertexID & 2));
-    gl_Position = vec4(corner * 2.0 - 1.0, 0.0, 1.0);
-}
-"""
 
 
 class _Current(threading.local):
@@ -82,7 +69,6 @@ class NativeGlDevice:
         self.functions = self._context.functions
         self._lost = ""
         self._disposed = False
-        self._bindings = Bindings(self.functions)
         self._framebuffers: dict[int, dict[tuple[int, int], int]] = {}
         self._recordings: dict[int, _Recording | None] = {}
         self._next_recording = 0
@@ -94,6 +80,10 @@ class NativeGlDevice:
         extensions = find_extensions(self.functions)
         self.reset_status = self._context.reset_status(extensions)
         self.limits = find_limits(self.functions, self._context.api, extensions)
+        # Elsewhere nothing is gained by pipelines, and linked programs are what drivers are made for.
+        is_llvmpipe = "llvmpipe" in self.limits.renderer
+        self._programs = Pipelines(self._context) if is_llvmpipe else LinkedPrograms(self._context)
+        self._bindings = Bindings(self.functions, self._programs.use)
         self._prepare()
 
     # -- context ------------------------------------------------------------------------------------------
@@ -128,31 +118,17 @@ class NativeGlDevice:
     def compile(self, body: str, inputs: Sequence[str]) -> Program:
         """Compile a fragment shader; `inputs` are the names of its samplers, in order."""
         self.current()
-        g = self.functions
-        fragment = self._shader(gl.FRAGMENT_SHADER, PRECISION + body)
-        handle = g.glCreateProgram()
-        g.glAttachShader(handle, self._vertex_shader)
-        g.glAttachShader(handle, fragment)
-        g.glLinkProgram(handle)
-        g.glDeleteShader(fragment)
-        if not self._query(g.glGetProgramiv, handle, gl.LINK_STATUS):
-            log = self._log(g.glGetProgramiv, g.glGetProgramInfoLog, handle)
-            g.glDeleteProgram(handle)
-            raise BackendError(f"A GL program could not be linked: {log}\n{body}")
-        g.glUseProgram(handle)
-        self._bindings.program = handle
-        for unit, name in enumerate(inputs):
-            g.glUniform1i(g.glGetUniformLocation(handle, name.encode()), unit)
-        locations = [g.glGetUniformLocation(handle, name) for name in (b"ints", b"floats")]
+        program = self._programs.compile(body, inputs)
+        self._bindings.program = program.handle
         self.check("compile")
-        return Program(handle, len(inputs), *locations)
+        return program
 
     def delete_program(self, program: Program) -> None:
         """Give a program back. Recordings that use it cannot be replayed any more."""
         self.current()
         self._spoil_recordings(program)
         self._bindings.forget_program(program.handle)
-        self.functions.glDeleteProgram(program.handle)
+        self._programs.delete(program.handle)
 
     # -- textures -----------------------------------------------------------------------------------------
 
@@ -169,7 +145,7 @@ class NativeGlDevice:
             raise ValueError(f"A texture of {width} x {height} texels exceeds the driver's {limits.texture_size}.")
         if not 1 <= layers <= limits.array_layers:
             raise ValueError(f"A texture of {layers} layers exceeds the driver's {limits.array_layers}.")
-        handle = self._generate(g.glGenTextures)
+        handle = new_name(g.glGenTextures)
         self._bind(handle)
         g.glTexStorage3D(gl.TEXTURE_2D_ARRAY, 1, STORAGE[format.name], width, height, layers)
         texture = Texture(handle, width, height, layers, format)
@@ -236,7 +212,7 @@ class NativeGlDevice:
     def record(self, draws: Sequence[Draw]) -> int:
         """Prepare a list of draws for `replay`; gives its number."""
         self.current()
-        after = Bindings(self.functions)
+        after = Bindings(self.functions, self._programs.use)
         calls = [call for draw in draws for call in self._calls(draw, after)]
         needs: set[Texture | Program] = set()
         for draw in draws:
@@ -310,7 +286,7 @@ class NativeGlDevice:
         self.current()
         g = self.functions
         self._clear_away()
-        buffer = self._generate(g.glGenBuffers)
+        buffer = new_name(g.glGenBuffers)
         g.glBindBuffer(gl.PIXEL_PACK_BUFFER, buffer)
         g.glBufferData(gl.PIXEL_PACK_BUFFER, extent.bytes, ffi.NULL, gl.STREAM_READ)
         self._read_pixels(texture, extent, ffi.cast("char *", 0))
@@ -370,33 +346,19 @@ class NativeGlDevice:
 
     def _prepare(self) -> None:
         g = self.functions
-        g.glBindVertexArray(self._generate(g.glGenVertexArrays))
+        g.glBindVertexArray(new_name(g.glGenVertexArrays))
         g.glDisable(gl.DITHER)
         g.glPixelStorei(gl.PACK_ALIGNMENT, 1)
         g.glPixelStorei(gl.UNPACK_ALIGNMENT, 1)
-        self._vertex_shader = self._shader(gl.VERTEX_SHADER, VERTEX_SHADER)
         # One sampler on all units, rather than four calls for each new texture.
-        sampler = self._generate(g.glGenSamplers)
+        sampler = new_name(g.glGenSamplers)
         for parameter, value in _SAMPLING:
             g.glSamplerParameteri(sampler, parameter, value)
         for unit in range(self.limits.texture_units):
             g.glBindSampler(unit, sampler)
-        g.glBindFramebuffer(gl.READ_FRAMEBUFFER, self._generate(g.glGenFramebuffers))
+        g.glBindFramebuffer(gl.READ_FRAMEBUFFER, new_name(g.glGenFramebuffers))
         g.glReadBuffer(gl.COLOR_ATTACHMENT0)
         self.check("setting up")
-
-    def _shader(self, kind: int, source: str) -> int:
-        g = self.functions
-        handle: int = g.glCreateShader(kind)
-        source = HEADERS[self._context.api] + source
-        text = ffi.new("char[]", source.encode())
-        g.glShaderSource(handle, 1, ffi.new("const char *[]", [text]), ffi.NULL)
-        g.glCompileShader(handle)
-        if not self._query(g.glGetShaderiv, handle, gl.COMPILE_STATUS):
-            log = self._log(g.glGetShaderiv, g.glGetShaderInfoLog, handle)
-            g.glDeleteShader(handle)
-            raise BackendError(f"A GL shader could not be compiled: {log}\n{source}")
-        return handle
 
     def _make_framebuffer(self, texture: Texture, first: int, count: int) -> int:
         """The framebuffer that draws into `count` layers of a texture; it goes when the texture does."""
@@ -406,7 +368,7 @@ class NativeGlDevice:
                 f"A draw cannot write {count} layers from {first} on of a texture with {texture.layers}; "
                 f"the driver writes at most {self.limits.draw_buffers} at once."
             )
-        handle = self._generate(g.glGenFramebuffers)
+        handle = new_name(g.glGenFramebuffers)
         g.glBindFramebuffer(gl.DRAW_FRAMEBUFFER, handle)
         self._bindings.framebuffer = handle
         attachments = [gl.COLOR_ATTACHMENT0 + i for i in range(count)]
@@ -441,22 +403,6 @@ class NativeGlDevice:
     def _clear_away(self) -> None:
         while self.abandoned:
             self.run([self.abandoned.pop()])
-
-    def _generate(self, function: Any) -> int:
-        pointer = ffi.new("unsigned[1]")
-        function(1, pointer)
-        return int(pointer[0])
-
-    def _query(self, function: Any, handle: int, what: int) -> int:
-        pointer = ffi.new("int[1]")
-        function(handle, what, pointer)
-        return int(pointer[0])
-
-    def _log(self, query: Any, function: Any, handle: int) -> str:
-        length = max(1, self._query(query, handle, gl.INFO_LOG_LENGTH))
-        text = ffi.new("char[]", length)
-        function(handle, length, ffi.NULL, text)
-        return str(ffi.string(text).decode(errors="replace").strip())
 
     def check(self, what: str) -> None:
         """Raise what the driver has to say of `what`."""

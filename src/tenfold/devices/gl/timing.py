@@ -12,7 +12,7 @@ from tenfold.core.errors import BackendError
 from tenfold.devices.gl import library as gl
 from tenfold.devices.gl.context import Context
 from tenfold.devices.gl.drivers import Api
-from tenfold.devices.gl.library import ffi
+from tenfold.devices.gl.library import ffi, new_name
 
 if TYPE_CHECKING:
     from tenfold.devices.gl.native import NativeGlDevice
@@ -44,10 +44,7 @@ class Timer:
     def __init__(self, device: NativeGlDevice, functions: TimerFunctions) -> None:
         self._device = device
         self._functions = functions
-        self._query = 0
-        pointer = ffi.new("unsigned[1]")
-        functions.generate(1, pointer)
-        self._query = int(pointer[0])
+        self._query = new_name(functions.generate)
         if functions.may_jump:
             self._jumped()
         functions.begin(gl.TIME_ELAPSED, self._query)
