@@ -17,10 +17,11 @@ from tenfold.core.kernel import TensorSpec
 from tenfold.core.pending import Pending, event_loop_is_running
 from tenfold.core.scopes import keep
 from tenfold.core.tensor import Tensor
-from tenfold.graph.graph import Node, Ref
+from tenfold.graph.graph import Graph, Node, Ref
 
 if TYPE_CHECKING:
     from tenfold.graph.host_ops import Resources
+    from tenfold.graph.interpreter import Observer
     from tenfold.graph.program import Program
     from tenfold.graph.tensor_lists import Value
     from tenfold.models.graph_def import LoadedGraph, ModelTensor
@@ -242,7 +243,12 @@ class GraphModel:
     @property
     def nodes(self) -> Mapping[str, Node]:
         """The graph's nodes by name, lowered to kernels, in an order in which they can run."""
-        return self._graph().graph.nodes
+        return self.graph.nodes
+
+    @property
+    def graph(self) -> Graph:
+        """What runs, lowered to kernels; before it is specialised and planned."""
+        return self._graph().graph
 
     def _graph(self) -> LoadedGraph:
         if self._loaded is None:
@@ -306,10 +312,33 @@ class GraphModel:
         finally:
             for tensor in made:
                 tensor.dispose()
-        for ref, value in zip(refs, values, strict=True):
-            if not isinstance(value, Tensor):
-                raise ValueError(f"GraphModel.execute: the output {ref.node!r} is a {type(value).__name__}, no tensor.")
-        return values if len(values) > 1 else values[0]
+        tensors = _tensors(refs, values, "execute")
+        return tensors if len(tensors) > 1 else tensors[0]
+
+    def observe(self, inputs: Inputs, observer: Observer) -> list[Tensor]:
+        """Compute the model's outputs op by op, without a plan, and show all values on the way.
+
+        Args:
+            inputs: like those of `predict`.
+            observer: called with the node of each input and its value, and with each node that has run and its results,
+                those inside of loops and branches included.
+
+        Returns:
+            The outputs.
+
+        Raises:
+            ValueError: if a name is unknown, an input is missing or its shape does not fit; it names the input.
+            TypeError: if an input has another dtype than the model wants.
+        """
+        program = self._ready("observe")
+        feeds, made = self._feeds(inputs)
+        try:
+            for name, value in feeds.items():
+                observer(self.nodes[name], (value,))
+            return _tensors(program.graph.outputs, program.run(feeds, observe=observer), "observe")
+        finally:
+            for tensor in made:
+                tensor.dispose()
 
     async def execute_async(self, inputs: Inputs, outputs: str | Sequence[str] | None = None) -> Any:
         """Like `execute`, in a thread of its own, so that the event loop goes on."""
@@ -534,6 +563,16 @@ async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
     from tenfold.devices.host import run_in_thread
 
     return await run_in_thread(function, *arguments)
+
+
+def _tensors(refs: Sequence[Ref], values: Sequence[Value], method: str) -> list[Tensor]:
+    """The values of outputs, which must be tensors."""
+    tensors = []
+    for ref, value in zip(refs, values, strict=True):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"GraphModel.{method}: the output {ref.node!r} is a {type(value).__name__}, no tensor.")
+        tensors.append(value)
+    return tensors
 
 
 def _check_shape(expected: ModelTensor, shape: Sequence[int], method: str) -> None:
