@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -371,3 +372,26 @@ def test_a_read_that_nobody_fetches(device: NativeGlDevice) -> None:
         device.start_read(texture)
     assert device.start_read_flat(texture, 3).values().tolist() == [0, 1, 2]
     assert device.abandoned == []
+
+
+def test_a_program_is_compiled_once_for_textures_of_all_sizes(device: NativeGlDevice) -> None:
+    """llvmpipe compiles at the first draw, and again for sides that are powers of two, if it gets to see them."""
+    number = int(RNG.integers(2**30))  # no cache on disk has it
+    program = device.compile(ADD.replace("ints[0]", f"ints[0] * {number} + ints[0] * {1 - number}"), ["a", "b"])
+
+    def seconds(width: int, height: int) -> float:
+        inputs = [device.create_texture(width, height, 1, FLOAT32) for _ in range(2)]
+        target = device.create_texture(width, height, 1, FLOAT32)
+        device.upload(inputs[0], np.ones((1, height, width, 4), np.float32))
+        device.upload(inputs[1], np.ones((1, height, width, 4), np.float32))
+        device.finish()
+        started = time.perf_counter()
+        device.draw(Draw(program, (inputs[0], inputs[1]), target, ints=(0,), floats=(1.0, 2.0)))
+        device.finish()
+        elapsed = time.perf_counter() - started
+        assert np.array_equal(device.read(target), np.full((1, height, width, 4), 3, np.float32))
+        return elapsed
+
+    first = seconds(13, 9)
+    for size in [(1, 1), (2, 1), (1, 5), (16, 9), (13, 8), (64, 64), (4, 2)]:
+        assert min(seconds(*size) for _ in range(3)) < first / 2

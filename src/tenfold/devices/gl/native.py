@@ -80,9 +80,9 @@ class NativeGlDevice:
         extensions = find_extensions(self.functions)
         self.reset_status = self._context.reset_status(extensions)
         self.limits = find_limits(self.functions, self._context.api, extensions)
+        self._is_llvmpipe = "llvmpipe" in self.limits.renderer
         # Elsewhere nothing is gained by pipelines, and linked programs are what drivers are made for.
-        is_llvmpipe = "llvmpipe" in self.limits.renderer
-        self._programs = Pipelines(self._context) if is_llvmpipe else LinkedPrograms(self._context)
+        self._programs = Pipelines(self._context) if self._is_llvmpipe else LinkedPrograms(self._context)
         self._bindings = Bindings(self.functions, self._programs.use)
         self._prepare()
 
@@ -147,7 +147,8 @@ class NativeGlDevice:
             raise ValueError(f"A texture of {layers} layers exceeds the driver's {limits.array_layers}.")
         handle = new_name(g.glGenTextures)
         self._bind(handle)
-        g.glTexStorage3D(gl.TEXTURE_2D_ARRAY, 1, STORAGE[format.name], width, height, layers)
+        columns, rows = (self._allocated_side(side) for side in (width, height))
+        g.glTexStorage3D(gl.TEXTURE_2D_ARRAY, 1, STORAGE[format.name], columns, rows, layers)
         texture = Texture(handle, width, height, layers, format)
         try:
             self.check(f"a texture of {texture.bytes} bytes")
@@ -359,6 +360,16 @@ class NativeGlDevice:
         g.glBindFramebuffer(gl.READ_FRAMEBUFFER, new_name(g.glGenFramebuffers))
         g.glReadBuffer(gl.COLOR_ATTACHMENT0)
         self.check("setting up")
+
+    def _allocated_side(self, side: int) -> int:
+        """How many texels along a side are allocated for `side` of them.
+
+        llvmpipe compiles a program anew, for 50 ms and more, for each combination of inputs whose width or height is a
+        power of two or not. One more texel makes all of them alike; nobody sees it.
+        """
+        if not self._is_llvmpipe or side & (side - 1) or side == self.limits.texture_size:
+            return side
+        return max(side + 1, 3)
 
     def _make_framebuffer(self, texture: Texture, first: int, count: int) -> int:
         """The framebuffer that draws into `count` layers of a texture; it goes when the texture does."""
