@@ -22,8 +22,8 @@ import numpy as np
 from tenfold.backends.base import Backend, BackendMemory
 from tenfold.backends.webgl import settings
 from tenfold.backends.webgl.assembly import INLINED, NotPlannedError
-from tenfold.backends.webgl.calls import compile_call, specs_of
 from tenfold.backends.webgl.commands import LONGEST, Commands
+from tenfold.backends.webgl.compilation import compile_call
 from tenfold.backends.webgl.flags import DEVICE
 from tenfold.backends.webgl.flat import element_count, from_numbers, number_count, placed, to_numbers
 from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
@@ -275,7 +275,7 @@ class WebglBackend(Backend):
             if call is None:
                 if len(self._calls) >= MOST_CALLS:
                     self._calls.pop(next(iter(self._calls))).dispose()
-                call = self._calls[key] = compile_call(self, kernel, specs_of(inputs), attributes)
+                call = self._calls[key] = compile_call(self, kernel, inputs, attributes)
             return call(inputs, attributes)
 
     def forwards(self, inputs: Sequence[Any]) -> bool:
@@ -302,6 +302,10 @@ class WebglBackend(Backend):
             return WebglPlan(self, plan)
         except NotPlannedError:
             return super().compile(plan)
+
+    def warmup(self, compiled: CompiledPlan, report: Callable[[float], None]) -> None:
+        if isinstance(compiled, WebglPlan):
+            compiled.warmup(report)
 
     def finish(self) -> None:
         """Wait until everything that was asked for is computed."""

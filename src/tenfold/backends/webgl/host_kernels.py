@@ -35,6 +35,7 @@ HOST_KERNELS: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(["StaticRegexReplace", "StringNGrams", "StringSplit", "StringToHashBucketFast"], _TEXT),
     "Multinomial": _RANDOM,
+    "BroadcastArgs": "its values are shapes, which must be looked at to see whether they fit",
 }
 """The kernels that are computed there whatever they are called with."""
 

@@ -66,8 +66,12 @@ _OWN: Final = {
     ("maximum", "int32"): "int own(int a, int b) { return max(a, b); }",
     ("minimum", "int32"): "int own(int a, int b) { return min(a, b); }",
     ("logical_not", "bool"): "bool own(bool x) { return !x; }",
-    ("arcsin", "float32"): "float own(float x) { return atan(x, sqrt((1.0 - x) * (1.0 + x))); }",
-    ("arccos", "float32"): "float own(float x) { return atan(sqrt((1.0 - x) * (1.0 + x)), x); }",
+    ("arcsin", "float32"): """float own(float x) {
+    return abs(x) <= 1.0 ? atan(x, sqrt((1.0 - x) * (1.0 + x))) : uintBitsToFloat(0x7fc00000u);
+}""",
+    ("arccos", "float32"): """float own(float x) {
+    return abs(x) <= 1.0 ? atan(sqrt((1.0 - x) * (1.0 + x)), x) : uintBitsToFloat(0x7fc00000u);
+}""",
     ("arctan", "float32"): "float own(float x) { return isnan(x) ? x : atan(x); }",
     (
         "arctan2",
