@@ -195,9 +195,10 @@ def provide_chromium() -> None:
 
 
 def provide_drivers() -> None:
-    """Install Mesa's software driver for OpenGL ES, where no OpenGL ES can be loaded."""
-    if not (_loads("libEGL.so.1") and _loads("libGLESv2.so.2")):
-        _install_from_debian("OpenGL ES", "libegl1 libgles2 libgl1-mesa-dri", "tests that need it are skipped")
+    """Install Mesa's software driver for OpenGL ES and desktop OpenGL, where they cannot be loaded."""
+    if not all(map(_loads, ("libEGL.so.1", "libGLESv2.so.2", "libOpenGL.so.0"))):
+        packages = "libegl1 libgles2 libopengl0 libgl1-mesa-dri"
+        _install_from_debian("OpenGL", packages, "tests that need it are skipped")
 
 
 def _install_from_debian(what: str, packages: str, consequence: str) -> None:

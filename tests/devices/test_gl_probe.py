@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tenfold.core.errors import BackendError
 from tenfold.devices.gl import drivers, library, native
+from tenfold.devices.gl import probe as probing
 from tenfold.devices.gl.probe import probe
 
 
@@ -63,7 +65,17 @@ def test_what_is_missing_is_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert drivers.LIBRARIES_VARIABLE in found.reason
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="device nodes tell of GPUs on Linux alone")
+def test_libraries_that_do_not_load_are_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drivers, "GPU_NODES", ())
+    monkeypatch.setattr(probing, "drivers", lambda: [drivers.Driver("the first", "libNone1.so", "libNone2.so")])
+    found = probe()
+    assert not found.available
+    assert "the first: libNone1.so" in found.reason
+    assert "apt-get install" in found.reason
+
+
 def test_without_cffi(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tenfold.devices.gl.library", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert not probe().available
-    assert "cffi" in probe().reason
+    assert "pip install cffi" in probe().reason

@@ -1,18 +1,19 @@
 """Whether there is OpenGL here, and whether a GPU is behind it: asked before a backend is chosen, so it must be cheap.
 
 On Linux a GPU shows as a device node. Where there is none, and nobody named a driver, the renderer can only be a
-program: this is told without a context, which would take a tenth of a second. Everywhere else a context is made
-and asked.
+program: this is told in a few milliseconds. Everywhere else a context is made and asked, which takes a tenth of a second.
 """
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
 from functools import cache
 from typing import NamedTuple
 
 from tenfold.core.errors import BackendError
-from tenfold.devices.gl.drivers import LIBRARIES_VARIABLE, may_have_gpu
+from tenfold.devices.gl.drivers import LIBRARIES_VARIABLE, drivers, may_have_gpu, what_is_missing
 
 
 class GlProbe(NamedTuple):
@@ -34,14 +35,32 @@ class GlProbe(NamedTuple):
 @cache
 def probe() -> GlProbe:
     """What OpenGL there is; found out once."""
+    if importlib.util.find_spec("cffi") is None:
+        return GlProbe(False, "", False, "OpenGL is reached through cffi, which is not installed: pip install cffi")
+    if not may_have_gpu() and not os.environ.get(LIBRARIES_VARIABLE):
+        return _probe_libraries()
+    return _probe_device()
+
+
+def _probe_libraries() -> GlProbe:
+    """What the libraries alone tell, where no GPU is; cffi would take its time to read their declarations."""
+    tried = []
+    for driver in drivers():
+        try:
+            ctypes.CDLL(driver.egl)
+            ctypes.CDLL(driver.gl)
+        except OSError as error:
+            tried.append(f"{driver.origin}: {error}")
+        else:
+            return GlProbe(True, "", True, f"{driver.origin}; no GPU is visible, so a program draws")
+    return GlProbe(False, "", False, what_is_missing(tried))
+
+
+def _probe_device() -> GlProbe:
+    """What a device says of itself."""
+    from tenfold.devices.gl.native import NativeGlDevice
+
     try:
-        from tenfold.devices.gl.library import load_libraries
-        from tenfold.devices.gl.native import NativeGlDevice
-    except ImportError as error:
-        return GlProbe(False, "", False, f"OpenGL is reached through cffi, which cannot be imported: {error}")
-    try:
-        if not may_have_gpu() and not os.environ.get(LIBRARIES_VARIABLE):
-            return GlProbe(True, "", True, f"{load_libraries().origin}; no GPU is visible, so a program draws")
         device = NativeGlDevice()
     except BackendError as error:
         return GlProbe(False, "", False, str(error))
