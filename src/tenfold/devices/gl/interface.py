@@ -1,9 +1,9 @@
 """What a GL device offers, whichever way it reaches the driver.
 
 Programs are fragment shaders in GLSL ES 3.00 without the version line, which the device writes. They read
-`sampler2DArray`s (or integer ones) with `texelFetch`, never asking for their size, as a device may allocate more than it
-was asked for. They get their numbers from two uniform arrays, `ints` and `floats`, and write `out vec4`s. Everything is
-a two-dimensional array texture of four-component texels, so that one kind of binding serves all.
+`sampler2DArray`s (or integer ones) with `texelFetch`, never asking for their size, as a device may allocate more than
+it was asked for. They get their numbers from two uniform arrays, `ints` and `floats`, and write `out vec4`s. Everything
+is a two-dimensional array texture of four-component texels, so that one kind of binding serves all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Whether there is OpenGL here, and whether a GPU is behind it: asked before a backend is chosen, so it must be cheap.
 
 On Linux a GPU shows as a device node. Where there is none, and nobody named a driver, the renderer can only be a
-program: this is told in a few milliseconds. Everywhere else a context is made and asked, which takes a tenth of a second.
+program: this is told in a few milliseconds. Everywhere else a context is made and asked, which takes a tenth of a
+second.
 """
 
 from __future__ import annotations
