@@ -146,6 +146,14 @@ class Backend:
     def finish(self) -> None:
         """Wait until everything that was asked for is computed; where kernels run at once there is nothing to do."""
 
+    def warmup(self, compiled: CompiledPlan, report: Callable[[float], None]) -> None:
+        """Do now what the first run of a compiled plan would do, where that takes long.
+
+        Args:
+            compiled: what `compile` gave.
+            report: to be called with the fraction that is done.
+        """
+
     def time(self, f: Callable[[], Any]) -> float:
         """Milliseconds that the kernels of `f` take on the device."""
         self._missing("time")

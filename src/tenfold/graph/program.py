@@ -144,12 +144,12 @@ class Program:
         report = on_progress or (lambda fraction: None)
         report(0.0)
         for done in range(1, MOST_WARMUPS + 1):
-            before = _Counters.forms
-            self._run_blank(specs)
+            before, step = _Counters.forms, 0.5**done
+            self._run_blank(specs, _within(report, 1 - 2 * step, step))
             # Each run compiles one more of the patient parts in the chain, until none is left.
             if _Counters.forms == before or not self._has_cuts():
                 break
-            report(1 - 0.5**done)
+            report(1 - step)
         report(1.0)
 
     def dispose(self) -> None:
@@ -166,6 +166,7 @@ class Program:
         outputs: tuple[Ref, ...],
         resources: Resources,
         observe: Observer | None,
+        report: Progress | None = None,
     ) -> list[Value]:
         if observe is not None or INTERCEPTORS.get() or ENV.is_true("DEBUG"):
             return self._interpreter(feeds, outputs).run(feeds, resources, observe)
@@ -176,6 +177,8 @@ class Program:
             if form is None:
                 results = program._interpreter(feeds, outputs).run(feeds, resources)
                 break
+            if report is not None and form.plan is not None:
+                backend.warmup(form.plan, report)
             values = form.run(feeds, resources)
             finished.append((form, values))
             if form.rest is None:
@@ -194,9 +197,11 @@ class Program:
     def _has_cuts(self) -> bool:
         return any(form is not None and form.cuts for form in self._forms.values())
 
-    def _run_blank(self, specs: Mapping[str, TensorSpec]) -> None:
+    def _run_blank(self, specs: Mapping[str, TensorSpec], report: Progress) -> None:
         feeds: dict[str, Value] = {name: _blank(spec) for name, spec in specs.items()}
-        for value in (*self.run(feeds), *feeds.values()):
+        values = self._run(feeds, self.graph.outputs, self.resources, None, report)
+        results = own_handles(values, [*feeds.values(), *self.graph.constants.values()])
+        for value in (*results, *feeds.values()):
             if isinstance(value, Tensor):
                 value.dispose()
 
@@ -236,6 +241,11 @@ def _remember(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:
     cache.move_to_end(key)
     if len(cache) > CAPACITY:
         cache.popitem(last=False)
+
+
+def _within(report: Progress, start: float, length: float) -> Progress:
+    """Reports of a part as those of the whole."""
+    return lambda fraction: report(start + length * fraction)
 
 
 def _blank(spec: TensorSpec) -> Tensor:
