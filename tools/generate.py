@@ -51,6 +51,7 @@ EXPORTS: dict[str, str] = {
     "train.optimizer": "NamedTensor Optimizer",
     "models.custom_ops": "GraphNode deregister_op get_registered_op register_op",
     "models.graph_model": "GraphModel load_graph_model load_graph_model_sync",
+    "models.precision": "PrecisionReport check_precision",
 }
 
 # Namespaces of functions that are no ops. They are imported when first asked for, so that `import tenfold` stays cheap.

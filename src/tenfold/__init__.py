@@ -113,6 +113,10 @@ from tenfold.models.graph_model import (
     load_graph_model,
     load_graph_model_sync,
 )
+from tenfold.models.precision import (
+    PrecisionReport,
+    check_precision,
+)
 from tenfold.ops.activations import (
     elu,
     hard_sigmoid,
@@ -441,6 +445,7 @@ __all__ = [
     "NamedTensor",
     "Optimizer",
     "Pending",
+    "PrecisionReport",
     "RMSPropOptimizer",
     "Reduction",
     "SGDOptimizer",
@@ -485,6 +490,7 @@ __all__ = [
     "buffer",
     "cast",
     "ceil",
+    "check_precision",
     "clip_by_value",
     "clone",
     "complex",
