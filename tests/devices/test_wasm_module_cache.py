@@ -102,10 +102,10 @@ def test_somebody_else_s_file_is_not_read(cache: ModuleCache, monkeypatch: pytes
     honest = os.fstat
 
     def given_away(descriptor: int) -> os.stat_result:
-        about = list(honest(descriptor))
-        if stat.S_ISREG(about[stat.ST_MODE]):
-            about[stat.ST_UID] += 1
-        return os.stat_result(about)
+        about = honest(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            return about
+        return os.stat_result((*about[: stat.ST_UID], about.st_uid + 1, *about[stat.ST_UID + 1 :]))
 
     monkeypatch.setattr(os, "fstat", given_away)
     assert cache.read(CODE) is None

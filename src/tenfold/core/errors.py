@@ -41,6 +41,10 @@ class DeviceLostError(TenfoldError, RuntimeError):
     """A device lost its state, and with it every tensor that lived there."""
 
 
+class TrapError(TenfoldError, RuntimeError):
+    """Compiled code stopped at something impossible: an address outside of the memory, say."""
+
+
 class DisposedError(TenfoldError, RuntimeError):
     """A tensor was used after its disposal."""
 

@@ -1,0 +1,75 @@
+"""wasmtime's engine: how it is set up, what it compiles for, and modules from bytes or from the disk.
+
+Compiling is left on the calling thread: the engine's own pool of threads does not survive a fork, and a child that
+compiled a module would wait for it for ever. Checks for interruption (epochs, fuel) are off, since every loop would
+have one: generated convolutions take twice as long with them (benchmarks/wasm_calls.py); threads look at an abort word
+at barriers instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+
+import wasmtime
+
+from tenfold.core.errors import BackendError
+from tenfold.devices.wasm.module_cache import ModuleCache
+
+_EMPTY_MODULE = b"\0asm\x01\0\0\0"
+
+
+def create_engine() -> wasmtime.Engine:
+    """An engine for generated code: threads, relaxed SIMD, memories that never move."""
+    config = wasmtime.Config()
+    config.wasm_threads = True
+    config.shared_memory = True
+    config.wasm_relaxed_simd = True
+    config.memory_may_move = False
+    config.parallel_compilation = False
+    # Only debuggers read it. Without it, a module takes half the memory and is loaded in two thirds of the time.
+    config.native_unwind_info = False
+    return wasmtime.Engine(config)
+
+
+def is_valid(engine: wasmtime.Engine, code: bytes) -> bool:
+    """Whether the engine would compile a module."""
+    try:
+        wasmtime.Module.validate(engine, code)
+    except wasmtime.WasmtimeError:
+        return False
+    return True
+
+
+def fingerprint(engine: wasmtime.Engine) -> bytes:
+    """What compiled modules depend on besides their bytes: version, processor features and settings.
+
+    Every compiled module begins with what the engine itself compares when it loads one.
+    """
+    compiled = wasmtime.Module(engine, _EMPTY_MODULE).serialize()
+    return hashlib.sha256(version("wasmtime").encode() + b"\n" + compiled).digest()
+
+
+def compile_module(
+    engine: wasmtime.Engine, code: bytes, name: str, cache: ModuleCache | None = None
+) -> wasmtime.Module:
+    """A module, from the cache if it is there; `name` is for errors.
+
+    Raises:
+        BackendError: the engine refuses it.
+    """
+    kept = cache.read(code) if cache is not None else None
+    if kept is not None:
+        try:
+            return wasmtime.Module.deserialize(engine, kept)
+        except wasmtime.WasmtimeError:
+            pass  # of another engine after all: it says so itself
+    if not code.startswith(_EMPTY_MODULE[:4]):
+        raise BackendError(f"The module {name!r} is no WebAssembly: it begins with {code[:4]!r}.")
+    try:
+        module = wasmtime.Module(engine, code)
+    except wasmtime.WasmtimeError as error:
+        raise BackendError(f"wasmtime refuses the module {name!r}: {error}") from None
+    if cache is not None:
+        cache.write(code, bytes(module.serialize()))
+    return module

@@ -1,0 +1,118 @@
+"""Calls into wasmtime at the least cost: arguments packed into an array that is made once, and one foreign call.
+
+The package's own calls ask for a function's type and convert each argument anew, which takes ten to a hundred times as
+long. The engine stops the whole process when a function is called in a store that is gone; a function therefore
+keeps its store, and is taken apart when its module is disposed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import Any, Final
+
+import wasmtime
+from wasmtime import _ffi as ffi
+from wasmtime import _func
+
+from tenfold.core.errors import DisposedError, TrapError
+
+_VALUE_BYTES: Final = 16
+# A value takes 16 bytes, of which the engine reads as many as its type has; i32 may be given as signed or unsigned.
+_FORMATS: Final = {"i32": "q8x", "i64": "q8x", "f32": "f12x", "f64": "d8x"}
+_RESULT_FORMATS: Final = {"i32": "i", "i64": "q", "f32": "f", "f64": "d"}
+
+_call_unchecked: Final = ctypes.CFUNCTYPE(
+    ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p
+)(ctypes.cast(ffi.dll.wasmtime_func_call_unchecked, ctypes.c_void_p).value or 0)
+
+
+class NativeFunction:
+    """An exported function in one store. Not to be called from two threads at once.
+
+    Attributes:
+        name: the name of the export.
+        module_name: what its module is called in errors.
+        types: the types of its parameters.
+    """
+
+    __slots__ = ("_bound", "_pack", "_trap", "_unpack", "_values", "module_name", "name", "types")
+
+    def __init__(self, store: wasmtime.Store, function: wasmtime.Func, name: str, module_name: str) -> None:
+        self.name = name
+        self.module_name = module_name
+        kind = function.type(store)
+        self.types = tuple(str(type) for type in kind.params)
+        results = [str(type) for type in kind.results]
+        if unknown := {*self.types, *results} - _FORMATS.keys():
+            raise TypeError(f"The function {name!r} of {module_name!r} takes or gives {', '.join(sorted(unknown))}.")
+        if len(results) > 1:
+            raise TypeError(f"The function {name!r} of {module_name!r} has {len(results)} results; one is possible.")
+        self._pack = struct.Struct("<" + "".join(_FORMATS[type] for type in self.types)).pack_into
+        self._unpack = struct.Struct("<" + _RESULT_FORMATS[results[0]]).unpack_from if results else None
+        slots = max(len(self.types), len(results), 1)
+        self._values = ctypes.create_string_buffer(slots * _VALUE_BYTES)
+        self._trap = ctypes.c_void_p()
+        # What the foreign call gets, made once, and what that points to.
+        arguments = (
+            ctypes.cast(store._context(), ctypes.c_void_p),
+            ctypes.c_void_p(ctypes.addressof(function._func)),
+            ctypes.c_void_p(ctypes.addressof(self._values)),
+            ctypes.c_size_t(slots),
+            ctypes.c_void_p(ctypes.addressof(self._trap)),
+        )
+        self._bound: tuple[tuple[Any, ...], Any] = (arguments, (store, function))
+
+    def __call__(self, *arguments: float) -> float | None:
+        """Run the function on this thread; see `interface.Function`."""
+        try:
+            self._pack(self._values, 0, *arguments)
+        except struct.error as error:
+            raise TypeError(self._mismatch(arguments)) from error
+        # The store is held here, too: it must not go while it runs, even if the module is disposed meanwhile.
+        bound, _store = self._bound
+        if not bound:
+            raise DisposedError(f"The function {self.name!r} was called after its module {self.module_name!r} went.")
+        failed = _call_unchecked(*bound)
+        if failed or self._trap.value:
+            raise self._failure(failed)
+        return None if self._unpack is None else self._unpack(self._values)[0]
+
+    def forget(self) -> None:
+        """Let go of the store; calls are errors from now on."""
+        self._bound = ((), None)
+
+    def _mismatch(self, arguments: tuple[float, ...]) -> str:
+        given = ", ".join(repr(argument) for argument in arguments)
+        return f"{self.name}({', '.join(self.types)}) of {self.module_name!r} was called with ({given})."
+
+    def _failure(self, error: int) -> BaseException:
+        what = f"The function {self.name!r} of the module {self.module_name!r}"
+        # What a Python function raised that the code had called; it must not be raised by some later call instead.
+        raised, _func.LAST_EXCEPTION = _func.LAST_EXCEPTION, None
+        if error:
+            pointer = ctypes.cast(error, ctypes.POINTER(ffi.wasmtime_error_t))
+            message = str(wasmtime.WasmtimeError._from_ptr(pointer)).strip()
+            failure = TrapError(f"{what} failed: {message if raised is None else f'it called what raised {raised!r}'}.")
+        else:
+            trap = wasmtime.Trap._from_ptr(ctypes.cast(self._trap, ctypes.POINTER(ffi.wasm_trap_t)))
+            self._trap.value = None
+            failure = trap_error(trap, what, self.name)
+        failure.__cause__ = raised
+        return failure if raised is None or isinstance(raised, Exception) else raised
+
+
+def trap_error(trap: wasmtime.Trap, what: str, name: str = "") -> TrapError:
+    """The error to raise for a trap in `what`, a function of that name."""
+    code = trap.trap_code
+    cause = trap.message.strip().splitlines()[-1] if code is None else code.name.replace("_", " ").lower()
+    return TrapError(f"{what} trapped{_place(trap, name)}: {cause}.")
+
+
+def _place(trap: wasmtime.Trap, name: str) -> str:
+    """Which function it was, if the one that was called had called another."""
+    frames = trap.frames
+    if not frames:
+        return ""
+    inner = frames[0].func_name or f"function {frames[0].func_index}"
+    return "" if len(frames) == 1 or inner == name else f" in {inner}"
