@@ -6,7 +6,6 @@ The error of a result is its largest difference over its scale, as everywhere (s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,11 @@ import tenfold as tf
 from tenfold.core.tensor import Tensor
 from tenfold.graph.interpreter import interpret
 from tenfold.models.graph_model import GraphModel, load_graph_model_sync
-from tests.shared import human_models, model_path, package_path, shared_path
+from tests.models.golden import Record, golden_cases, read, scale_error
+from tests.shared import human_models, model_path, package_path
 from tools.testdata import BASIC_PITCH, LANGUAGE_DETECTION
 
-Record = dict[str, Any]
-
 BOUND = 1e-4
-
-ENTRIES = [entry for entry in json.loads(shared_path("models", "models.json").read_text()) if entry["kind"] == "graph"]
 
 # Models of the npm package whose inputs are not of one obvious shape, and a shape that is quick to compute.
 SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -42,13 +38,6 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 RUNS = {"faceboxes": 6, "handtrack": 6, "rvm": 5}
 
 
-def scale_error(got: np.ndarray, want: np.ndarray) -> float:
-    """The largest difference over the scale."""
-    assert got.shape == want.shape
-    difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
-    return float(np.max(difference, initial=0) / max(np.max(np.abs(want), initial=0), 1e-3))
-
-
 def op_by_op(model: GraphModel, feeds: dict[str, Tensor]) -> list[np.ndarray]:
     """What the graph as it was loaded computes, without passes or plans."""
     results = interpret(model._graph().graph, {**model._resources, **feeds})
@@ -59,23 +48,6 @@ def planned(model: GraphModel, feeds: dict[str, Tensor]) -> list[np.ndarray]:
     """What the plan computes."""
     results = model.execute(feeds)
     return [result.numpy() for result in (results if isinstance(results, list) else [results])]
-
-
-def read(folder: Path, entry: Record) -> np.ndarray:
-    """An array of the golden data."""
-    kind = np.int32 if entry["file"].endswith(".i32") else np.float32
-    return np.fromfile(folder / entry["file"], kind).reshape(entry["shape"])
-
-
-def golden_cases() -> Iterator[Any]:
-    """Each model with its synthetic inputs, and with a picture where it has been recorded on one."""
-    for entry in ENTRIES:
-        folder = shared_path("models", "golden", entry["name"])
-        golden = json.loads((folder / "meta.json").read_text())
-        yield pytest.param(entry, folder, golden["inputs"], golden["outputs"], id=f"{entry['name']}-synthetic")
-        if "image" in golden:
-            given = [{**golden["inputs"][0], **golden["image"]["input"]}]
-            yield pytest.param(entry, folder, given, golden["image"]["outputs"], id=f"{entry['name']}-picture")
 
 
 @pytest.mark.parametrize(("entry", "folder", "given", "wanted"), list(golden_cases()))
