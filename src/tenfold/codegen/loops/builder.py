@@ -233,7 +233,8 @@ class Builder:
 
     def gather(self, type: Type, addresses: Sequence[Value], offset: int | Sequence[int] = 0) -> Value:
         """An element for each lane, from an address for each lane, or from one address and offsets for each lane."""
-        return self._value("gather", tuple(addresses), type, offset, reads=True)
+        immediate = tuple(offset) if isinstance(offset, Sequence) else offset
+        return self._value("gather", tuple(addresses), type, immediate, reads=True)
 
     def store(self, address: Value, value: Value, offset: int = 0) -> None:
         """Write elements; conditions become bytes, 0 or 1."""

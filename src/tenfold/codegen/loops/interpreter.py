@@ -45,10 +45,10 @@ class _Address(NamedTuple):
 class _Memory:
     """The bytes of a buffer, with what may be read around them."""
 
-    def __init__(self, buffer: Buffer, slack: int, vector_bytes: int) -> None:
+    def __init__(self, buffer: Buffer, slack: int, width: int) -> None:
         self.buffer = buffer
         self.slack = slack
-        self.writable = -(-buffer.bytes // vector_bytes) * vector_bytes
+        self.writable = -(-buffer.size // width) * width * ELEMENT_BYTES[buffer.dtype]
         self.bytes = np.full(self.writable + 2 * slack, POISON, np.uint8)
 
     def write(self, values: np.ndarray) -> None:
@@ -84,11 +84,11 @@ def run(
     Args:
         program: the kernel.
         arrays: contents of the buffers that it reads; of those that it writes, where it goes on with them.
-        width: lanes of a vector of 32-bit numbers; the unit in which a buffer's end is rounded up.
+        width: lanes of a vector of 32-bit numbers; buffers hold a multiple of so many elements.
         slack: readable bytes around every buffer.
         blocks: which are computed; all by default.
     """
-    memories = {buffer: _Memory(buffer, slack, 4 * width) for buffer in program.buffers}
+    memories = {buffer: _Memory(buffer, slack, width) for buffer in program.buffers}
     for buffer, values in arrays.items():
         memories[buffer].write(values)
     begin, end = (0, program.blocks) if blocks is None else blocks

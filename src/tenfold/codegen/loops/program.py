@@ -16,8 +16,9 @@ because nothing here is WebAssembly's own:
 * Control flow is structured, and each loop says whether it may run zero times.
 * Edges are defined: conversions saturate, shifts are by constants, integer division is only applied where it is legal.
 
-Memory keeps one promise to programs: buffers begin and end with at least `Target.slack` readable bytes around them
-(others' elements, or nobody's), and the last, partial vector of a buffer may be written.
+Memory keeps two promises to programs. Around each buffer at least `Target.slack` bytes can be read, whatever they hold.
+And a buffer has room for a multiple of `Target.width` elements (8 bytes each, if they are complex): programs may write
+the last vector whole.
 """
 
 from __future__ import annotations

@@ -1,0 +1,143 @@
+"""How a body is computed: which axis is spread over lanes, and what a tile of the output is.
+
+* Lanes run along the innermost axis of the output, if what is read there is contiguous, the same for all, or at least
+  no reduction would read it better.
+* Else, where a reduction reads its last range in one stride, lanes run along that, and the output is scalar.
+* Else everything is scalar.
+
+A tile is several vectors along the lanes, so that loop overhead is shared and sums have several accumulators, and for
+products of rows and columns several rows, so that what is loaded is used more than once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tenfold.codegen.compute import Index
+from tenfold.codegen.expr import Expr
+from tenfold.codegen.schedule.body import Access, Body
+
+ROWS: Final = 4
+"""Rows of a tile of products."""
+
+
+@dataclass(slots=True)
+class Arrangement:
+    """Which loops there are.
+
+    Attributes:
+        axes: loops over the output, from the outermost; those of the tile are the last.
+        lanes: the axis that is spread over lanes, if one of the output is.
+        rows: the axis along which a tile has several rows, if one is.
+        step: by how many elements a tile is wide along each axis.
+    """
+
+    axes: list[Index]
+    lanes: Index | None
+    rows: Index | None
+    step: dict[int, int]
+
+
+def arrange(axes: Sequence[Index], body: Body, width: int) -> Arrangement:
+    """The arrangement for a body that runs along merged axes."""
+    last = axes[-1] if axes else None
+    reductions = [r for r in body.reductions if id(r) not in body.nested]
+    if reductions and not (last is not None and last.length >= width and _suits(last, body, reductions)):
+        body.across = {id(r) for r in reductions if _reads_in_stride(r, body, width)}
+        if body.across:
+            rows = _shared_rows(axes, body, [r for r in reductions if id(r) in body.across])
+            return Arrangement(list(axes), None, rows, {} if rows is None else {rows.number: ROWS})
+    if last is None or last.length < width:
+        return Arrangement(list(axes), None, None, {})
+    rows = _rows_of_products(axes, body, reductions)
+    vectors = _vectors(last.length, width, 2 if rows is not None else _most_vectors(body))
+    step = {last.number: vectors * width}
+    if rows is not None:
+        step[rows.number] = ROWS
+    return Arrangement(list(axes), last, rows, step)
+
+
+def _suits(axis: Index, body: Body, reductions: Sequence[Expr]) -> bool:
+    """Whether reductions read what is contiguous along an axis, or the same."""
+    bit = body.bit(axis.number)
+    return all(
+        access.step(axis.number) in (-1, 0, 1) and not any(body.mask(term) & bit for term, _ in access.opaque)
+        for reduction in reductions
+        for access in body.accesses_within(reduction)
+    )
+
+
+def _reads_in_stride(reduction: Expr, body: Body, width: int) -> bool:
+    """Whether a reduction can be spread over lanes along its last range."""
+    ranges = body.ranges[id(reduction)]
+    if not ranges or ranges[-1].length < width or any(index.length == 0 for index in ranges):
+        return False
+    last, element = ranges[-1], reduction.arguments[0]
+    bit = body.bit(last.number)
+    if _contains_reduction(element):
+        return False
+    return all(
+        access.step(last.number) in (0, 1) and not any(body.mask(term) & bit for term, _ in access.opaque)
+        for access in body.accesses_within(element)
+    )
+
+
+def _contains_reduction(expr: Expr) -> bool:
+    return expr.function == "reduce" or any(map(_contains_reduction, expr.arguments))
+
+
+def _shared_rows(axes: Sequence[Index], body: Body, reductions: Sequence[Expr]) -> Index | None:
+    """The last axis, if reductions read something that is the same along it beside what is not."""
+    if not axes or axes[-1].length < ROWS or body.used & body.bit(axes[-1].number):
+        return None
+    axis = axes[-1]
+    accesses = [access for reduction in reductions for access in body.accesses_within(reduction)]
+    depends = [bool(body.access_mask(access) & body.bit(axis.number)) for access in accesses]
+    return axis if any(depends) and not all(depends) else None
+
+
+def _rows_of_products(axes: Sequence[Index], body: Body, reductions: Sequence[Expr]) -> Index | None:
+    """The last axis but one, if reductions read something along it that is the same for all lanes, and the reverse."""
+    if len(axes) < 2 or axes[-2].length < ROWS or not reductions:
+        return None
+    row, lane = body.bit(axes[-2].number), body.bit(axes[-1].number)
+    if body.used & row:
+        return None
+    masks = [body.access_mask(access) for reduction in reductions for access in body.accesses_within(reduction)]
+    along_row = any(mask & row and not mask & lane for mask in masks)
+    along_lane = any(mask & lane and not mask & row for mask in masks)
+    return axes[-2] if along_row and along_lane else None
+
+
+def _most_vectors(body: Body) -> int:
+    if body.reductions:
+        return 4 if len(body.accesses) <= 8 else 2
+    if body.dear <= 4 and len(body.accesses) <= 4:
+        return 4
+    return 2 if body.dear <= 16 else 1
+
+
+def _vectors(length: int, width: int, most: int) -> int:
+    """How many vectors make a tile, so that tiles overlap least."""
+    needed = -(-length // width)
+
+    def wasted(count: int) -> tuple[int, int]:
+        return -(-length // (count * width)) * count - needed, -count
+
+    return min(range(1, min(most, length // width) + 1), key=wasted)
+
+
+def is_flat(axes: Sequence[Index], body: Body, written: Access) -> bool:
+    """Whether elements are computed from those at the same position, all in one stride: any number of them."""
+    if len(axes) != 1 or body.reductions:
+        return False
+    (axis,) = axes
+    bit = body.bit(axis.number)
+    if body.used & bit or written.step(axis.number) != 1 or written.constant:
+        return False
+    return all(
+        access.step(axis.number) in (0, 1) and not any(body.mask(term) & bit for term, _ in access.opaque)
+        for access in body.accesses.values()
+    )

@@ -1,0 +1,302 @@
+"""Expressions as values of a program: each computed once, in the outermost scope that knows its variables.
+
+What depends on the axis that is spread over lanes is a vector, everything else a scalar. A tile repeats the body at
+several places of some axes: what depends on such an axis has a value for each place, what does not is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tenfold.codegen.compute import Array, Index
+from tenfold.codegen.expr import Expr
+from tenfold.codegen.loops.builder import Builder
+from tenfold.codegen.loops.program import SCALARS, Buffer, Type, Value, vector
+from tenfold.codegen.schedule import reducing, scalars
+from tenfold.codegen.schedule.body import Access, Body
+from tenfold.codegen.schedule.scopes import Group, Nest, Opaque
+
+Lowered = Value | tuple[Value, Value]
+"""A value; of a complex expression two."""
+
+_F32: Final = "f32"
+
+
+class Lowering:
+    """Computes a body where the loops around it are open.
+
+    Attributes:
+        nest: the loops.
+        body: what is known of the expression.
+        builder: what the program is built with.
+        lanes: number of the variable that is spread over lanes; None where everything is scalar.
+        tile: the places of a tile along some variables, in elements, by the variables' numbers.
+        place: where in the tile the next values are computed.
+    """
+
+    def __init__(self, nest: Nest, body: Body, buffers: dict[int, Buffer]) -> None:
+        self.nest = nest
+        self.body = body
+        self.builder: Builder = nest.builder
+        self.lanes: int | None = None
+        self.tile: dict[int, Sequence[int]] = {}
+        self.place: dict[int, int] = {}
+        self._buffers = buffers
+        self._tile_mask = 0
+        self._lanes_bit = 0
+        self._least: dict[object, int] = {}
+        self._groups: dict[object, tuple[Group, int]] = {}
+
+    def arrange(self, lanes: int | None, tile: dict[int, Sequence[int]]) -> tuple[int | None, dict[int, Sequence[int]]]:
+        """Say what is spread over lanes and repeated from now on; what was before is given back."""
+        before = self.lanes, self.tile
+        self.lanes = lanes
+        self.tile = tile
+        self._lanes_bit = 0 if lanes is None else self.body.bit(lanes)
+        self._tile_mask = 0
+        for number in tile:
+            self._tile_mask |= self.body.bit(number)
+        return before
+
+    def varies(self, expr: Expr) -> bool:
+        """Whether an expression differs from lane to lane."""
+        return bool(self.body.mask(expr) & self._lanes_bit)
+
+    def differs(self, expr: Expr) -> bool:
+        """Whether an expression differs within a tile or from lane to lane."""
+        return bool(self.body.mask(expr) & (self._lanes_bit | self._tile_mask))
+
+    def key(self, expr: Expr, mask: int) -> object:
+        """What an expression's value at this place goes by."""
+        if not mask & self._tile_mask:
+            return id(expr)
+        return id(expr), *self.coordinates(mask)
+
+    def coordinates(self, mask: int) -> list[int]:
+        """The place along those axes of the tile that are in a set."""
+        return [self.place[number] for number in self.tile if mask & self.body.bit(number)]
+
+    # --- values ----------------------------------------------------------------------------------------------
+
+    def value(self, expr: Expr) -> Lowered:
+        """What an expression is at this place."""
+        if expr.function == "constant":
+            return self._constant(expr)
+        mask = self.body.mask(expr)
+        key = self.key(expr, mask)
+        number = self.nest.home(mask)
+        scope = self.nest.scopes[number]
+        found = scope.values.get(key)
+        if found is None:
+            if expr.function == "reduce":
+                reducing.reduce(self, expr, number)
+                return scope.values[key]
+            block, self.builder.block = self.builder.block, scope.block
+            found = scope.values[key] = self._computed(expr)
+            self.builder.block = block
+        return found
+
+    def real(self, expr: Expr) -> Value:
+        """The same of an expression that is not complex."""
+        found = self.value(expr)
+        if isinstance(found, tuple):
+            raise TypeError(f"{expr.function} of complex64 where a real number is needed.")
+        return found
+
+    def vector(self, expr: Expr) -> Lowered:
+        """What an expression is at this place, in every lane."""
+        found = self.value(expr)
+        if isinstance(found, tuple):
+            return self._spread(expr, found[0], 0), self._spread(expr, found[1], 1)
+        return self._spread(expr, found, 0)
+
+    def _spread(self, expr: Expr, value: Value, part: int) -> Value:
+        """A scalar in every lane, also in the outermost scope that can."""
+        builder = self.builder
+        if value.type.lanes > 1 or self.lanes is None:
+            return value
+        if value.op == "constant":
+            return builder.spread(value, builder.width)
+        mask = self.body.mask(expr)
+        scope = self.nest.scopes[self.nest.home(mask)]
+        key = "spread", part, self.key(expr, mask)
+        found = scope.values.get(key)
+        if not isinstance(found, Value):
+            block, builder.block = builder.block, scope.block
+            if value.op == "load" and not value.uses:
+                kind = vector(value.type.scalar, builder.width)
+                found = builder.load_splat(kind, value.operands[0], value.immediate)
+            else:
+                found = builder.spread(value, builder.width)
+            scope.values[key] = found
+            builder.block = block
+        return found
+
+    def _constant(self, expr: Expr) -> Lowered:
+        if expr.dtype == "complex64":
+            kind = vector(_F32, 1)
+            number = complex(expr.value)
+            return self.builder.constant(number.real, kind), self.builder.constant(number.imag, kind)
+        return self.builder.constant(expr.value, vector(SCALARS[expr.dtype], 1))
+
+    def _computed(self, expr: Expr) -> Lowered:
+        function = expr.function
+        if function == "element":
+            return self._load(expr)
+        if function == "index":
+            return self.position(expr.value)
+        in_lanes = self.varies(expr)
+        operands = [self.vector(a) if in_lanes else self.value(a) for a in expr.arguments]
+        if function == "select":
+            return self._select(operands)
+        if function == "complex":
+            return operands[0], operands[1]  # type: ignore[return-value]
+        source = expr.arguments[0].dtype
+        if function == "cast":
+            return self._cast(operands[0], source, expr.dtype)
+        if source == "complex64":
+            return scalars.apply_complex(self.builder, function, tuple(operands))  # type: ignore[arg-type]
+        return scalars.apply(self.builder, function, source, tuple(operands))  # type: ignore[arg-type]
+
+    def _select(self, operands: Sequence[Lowered]) -> Lowered:
+        condition, a, b = operands
+        select = self.builder.select
+        if not isinstance(condition, Value):
+            raise TypeError("The condition of a select is complex.")
+        if isinstance(a, tuple) and isinstance(b, tuple):
+            return select(condition, a[0], b[0]), select(condition, a[1], b[1])
+        if isinstance(a, tuple) or isinstance(b, tuple):
+            raise TypeError("One side of a select is complex, the other is not.")
+        return select(condition, a, b)
+
+    def _cast(self, value: Lowered, source: str, target: str) -> Lowered:
+        if isinstance(value, tuple):
+            if target == "complex64":
+                return value
+            value = value[0]
+            source = "float32"
+        if target == "complex64":
+            real = scalars.cast(self.builder, value, source, "float32")
+            return real, self.builder.like(real, 0.0)
+        return scalars.cast(self.builder, value, source, target)
+
+    def position(self, index: Index) -> Value:
+        """The value of an index variable at this place."""
+        number = index.number
+        found = self.nest.variable(number, self.body.bit(number))
+        if number in self.tile:
+            found = found + self.place[number]
+        if number != self.lanes:
+            return found
+        return self.builder.spread(found, self.builder.width) + self.builder.iota()
+
+    # --- memory ----------------------------------------------------------------------------------------------
+
+    def _load(self, expr: Expr) -> Lowered:
+        access = self.body.accesses[id(expr)]
+        array: Array = expr.value
+        if not array.size:
+            zero = self.builder.constant(0, vector(SCALARS.get(array.dtype, _F32), 1))
+            return (zero, zero) if array.dtype == "complex64" else zero
+        if array.dtype == "complex64":
+            return self._load_part(access, vector(_F32, 1), 0), self._load_part(access, vector(_F32, 1), 4)
+        return self._load_part(access, vector(SCALARS[array.dtype], 1), 0)
+
+    def _load_part(self, access: Access, element: Type, part: int) -> Value:
+        """The elements of an access, or a part of them `part` bytes further."""
+        builder = self.builder
+        hidden = [(t, factor) for t, factor in access.opaque if self.varies(t)]
+        address, offset = self.address(access)
+        offset += part
+        step = 0 if self.lanes is None else access.step(self.lanes)
+        if not hidden and not step:
+            return builder.load(element, address, offset)
+        kind, width = vector(element.scalar, builder.width), builder.width
+        if hidden:
+            return self._gather(access, hidden, kind, address, offset)
+        if access.size == (1 if element.scalar == "b1" else 4):
+            if step == 1:
+                return builder.load(kind, address, offset)
+            if step == -1:
+                loaded = builder.load(kind, address, offset - (width - 1) * access.size)
+                return builder.shuffle(loaded, loaded, range(width - 1, -1, -1))
+            if step == 2 and element.scalar != "b1":
+                return self._every_second(kind, address, offset)
+        elif step == 1:
+            return self._every_second(kind, address, offset)
+        return builder.gather(kind, [address], [offset + lane * step * access.size for lane in range(width)])
+
+    def _every_second(self, kind: Type, address: Value, offset: int) -> Value:
+        builder, width = self.builder, self.builder.width
+        first = builder.load(kind, address, offset)
+        second = builder.load(kind, address, offset + 4 * width)
+        return builder.shuffle(first, second, range(0, 2 * width, 2))
+
+    def _gather(
+        self, access: Access, hidden: Sequence[tuple[Expr, int]], kind: Type, address: Value, offset: int
+    ) -> Value:
+        """Elements whose positions differ from lane to lane in no simple way."""
+        builder = self.builder
+        step = 0 if self.lanes is None else access.step(self.lanes)
+        positions: Value = builder.iota() * step
+        for term, factor in hidden:
+            value = self.vector(term)
+            if isinstance(value, Value):
+                positions = value * factor + positions
+        offsets = positions * access.size
+        lanes = [builder.move(address, builder.lane(offsets, lane)) for lane in range(builder.width)]
+        return builder.gather(kind, lanes, offset)
+
+    def address(self, access: Access) -> tuple[Value, int]:
+        """An address, and the bytes from there to the access at this place."""
+        group, key = self._group(access)
+        offset = access.constant - group.least
+        for number in self.tile:
+            offset += access.step(number) * self.place[number]
+        return self.nest.cursor(group, key), offset * access.size
+
+    def _group(self, access: Access) -> tuple[Group, int]:
+        body = self.body
+        visible = [(term, factor) for term, factor in access.opaque if not self.varies(term)]
+        parts: list[object] = [id(access.array), tuple(sorted(access.terms.items()))]
+        for term, factor in visible:
+            parts += [self.key(term, body.mask(term)), factor]
+        name = tuple(parts)
+        found = self._groups.get(name)
+        if found is None:
+            opaque = tuple((self._opaque(term), factor) for term, factor in visible)
+            mask = 0
+            for number in access.terms:
+                mask |= body.bit(number)
+            for one, _ in opaque:
+                mask |= one.mask
+            least = self.least(access)
+            group = Group(self._buffers[id(access.array)], access.size, access.terms, opaque, mask, least)
+            found = self._groups[name] = group, len(self._groups)
+        return found
+
+    def _opaque(self, term: Expr) -> Opaque:
+        place = dict(self.place)
+
+        def value() -> Value:
+            here, self.place = self.place, place
+            found = self.real(term)
+            self.place = here
+            return found
+
+        return Opaque(value, self.body.mask(term))
+
+    def least(self, access: Access) -> int:
+        """The lowest position of accesses like one, for variables that are 0 and any place in any tile."""
+        if not self._least:
+            for one in self.body.accesses.values():
+                key = id(one.array), tuple(sorted(one.terms.items()))
+                self._least[key] = min(self._least.get(key, one.constant), one.constant)
+        key = id(access.array), tuple(sorted(access.terms.items()))
+        below = sum(min(0, step) for step in access.terms.values()) * _LARGEST_TILE
+        return self._least.get(key, access.constant) + below
+
+
+_LARGEST_TILE: Final = 64
+"""Elements along an axis within which the places of a tile and their lanes lie."""
