@@ -15,14 +15,18 @@ from tenfold.devices.gl.context import open_context
 from tenfold.devices.gl.drivers import LIBRARIES_VARIABLE, Api, Driver
 from tenfold.devices.gl.interface import FLOAT32
 from tenfold.devices.gl.native import NativeGlDevice
+from tests import gl_drivers
 from tests.gl_drivers import ANGLE, DESKTOP, SYSTEM, find_driver
+
+gl_driver = gl_drivers.gl_driver
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="names of libraries are Linux's")
 
 
 @pytest.fixture(autouse=True)
-def _unnamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(LIBRARIES_VARIABLE, raising=False)
+def _unnamed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "gl_driver" not in request.fixturenames:
+        monkeypatch.delenv(LIBRARIES_VARIABLE, raising=False)
 
 
 def make_driver_folder(folder: Path, *names: str) -> str:
@@ -117,3 +121,9 @@ def test_drivers_live_in_one_process(names: tuple[str, ...]) -> None:
     assert ["OpenGL ES" in device.limits.version for device in devices] == [name != DESKTOP for name in names]
     for device in devices:
         device.dispose()
+
+
+def test_the_fixture_chooses_the_driver(gl_driver: str | None) -> None:
+    device = NativeGlDevice()
+    assert ("ANGLE" in device.limits.renderer) == (gl_driver is not None)
+    device.dispose()

@@ -75,9 +75,8 @@ class Program:
     floats: int
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """One draw: a program over all texels of its target.
+class Draw(NamedTuple):
+    """One draw: a program over all texels of its target, or some of them.
 
     Attributes:
         program: what runs.
@@ -182,6 +181,12 @@ class GlDevice(Protocol):
     draws: int
     textures: int
     bytes: int
+
+    def current(self) -> None:
+        """Let the calling thread have the device, which no other may have; all methods do so by themselves."""
+
+    def release(self) -> None:
+        """Let another thread have the device."""
 
     def compile(self, body: str, inputs: Sequence[str]) -> Program:
         """Compile a fragment shader; `inputs` are the names of its samplers, in order."""

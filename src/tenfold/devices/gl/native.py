@@ -17,7 +17,7 @@ from tenfold.devices.gl import library as gl
 from tenfold.devices.gl.bindings import Bindings, Call
 from tenfold.devices.gl.context import RESETS, Context, open_context
 from tenfold.devices.gl.drivers import Driver
-from tenfold.devices.gl.interface import Draw, Format, Program, ReadInFlight, Texture, TimerInFlight
+from tenfold.devices.gl.interface import Draw, Format, GlDevice, Program, ReadInFlight, Texture, TimerInFlight
 from tenfold.devices.gl.library import ffi, new_name
 from tenfold.devices.gl.limits import find_extensions, find_limits
 from tenfold.devices.gl.programs import LinkedPrograms, Pipelines
@@ -51,7 +51,7 @@ class _Recording(NamedTuple):
     needs: frozenset[Texture | Program]
 
 
-class NativeGlDevice:
+class NativeGlDevice(GlDevice):
     """A context of its own, and everything in it.
 
     Attributes:
