@@ -410,6 +410,7 @@ FOREIGN = bytes(
         (module
           (import "env" "told" (func $told (param i32) (result i32)))
           (import "env" "shout" (func $shout))
+          (import "env" "resize" (func $resize (param i32) (result i32)))
           (memory (export "memory") 2 200)
           (global $next (mut i32) (i32.const 70001))
           (func (export "malloc") (param $bytes i32) (result i32) (local $start i32)
@@ -426,6 +427,7 @@ FOREIGN = bytes(
             (i32.store (local.get 0) (i32.mul (i32.const 2) (i32.load (local.get 0)))))
           (func (export "ask") (param i32) (result i32) (call $told (local.get 0)))
           (func (export "cry") (call $shout))
+          (func (export "more") (param i32) (result i32) (call $resize (local.get 0)))
           (global (export "number") i32 (i32.const 1)))
         """
     )
@@ -442,7 +444,11 @@ def shout() -> None:
 
 @pytest.fixture
 def foreign() -> ForeignModule:
-    return ForeignModule(FOREIGN, "foreign", {"told": lambda number: number + 1, "shout": shout})
+    def resize(nbytes: int) -> bool:
+        return made.memory("memory", allocate="malloc").grow_to(nbytes)
+
+    made = ForeignModule(FOREIGN, "foreign", {"told": lambda number: number + 1, "shout": shout, "resize": resize})
+    return made
 
 
 UNSHARED = '(import "env" "memory" (memory 1))'
@@ -467,6 +473,21 @@ def test_generated_modules_share_a_foreign_memory(foreign: ForeignModule) -> Non
     add(address)
     assert view[0] == 44
     assert foreign.function("ask")(41) == 42
+
+
+def test_a_foreign_module_asks_for_more_memory(foreign: ForeignModule) -> None:
+    memory = foreign.memory("memory", allocate="malloc")
+    view = memory.view(1024, (1,), "int32")
+    view[0] = 7
+    more = foreign.function("more")
+    assert more(1 << 20) == 1
+    assert memory.size == 1 << 20
+    assert more(1) == 1
+    assert memory.size == 1 << 20
+    assert more(100 << 20) == 0
+    assert memory.size == 1 << 20
+    foreign.function("double")(1024)
+    assert view[0] == 14
 
 
 def test_a_foreign_memory_has_one_thread(foreign: ForeignModule) -> None:

@@ -232,6 +232,15 @@ class ExportedMemory(_Views):
             raise MemoryError(f"The module that exports the memory gave no {wanted} of at most {self.limit} bytes.")
         return Region((address + ALIGNMENT - 1) & -ALIGNMENT, wanted)
 
+    def grow_to(self, nbytes: int) -> bool:
+        """Grow to at least so many bytes, for a module that asks its host for it; False if that is not possible."""
+        missing = (nbytes - self.size + PAGE_BYTES - 1) // PAGE_BYTES
+        try:
+            self._memory.grow(self._store, max(missing, 0))
+        except wasmtime.WasmtimeError:
+            return False
+        return True
+
     def store(self) -> wasmtime.Store:
         """The store that all instances over this memory share."""
         return self._store
