@@ -52,10 +52,28 @@ def evaluate_all(results: Sequence[Array], inputs: Sequence[np.ndarray | None]) 
 
 
 def steps(array: Array) -> int:
-    """How often the body of a stage is computed, innermost reductions counted through."""
-    if array.stage is None:
+    """How many values the reductions of a stage combine; one for each element where there are none."""
+    return prod(array.shape) * max(1, _combined(array.stage.body, {})) if array.stage else 0
+
+
+def _combined(expr: Expr, done: dict[int, int]) -> int:
+    """How many values the reductions in an expression combine, those inside others as often as they are computed."""
+    if id(expr) in done:
         return 0
-    return prod(array.shape) * prod(index.length for index in _inner_indices(array.stage.body))
+    done[id(expr)] = 0
+    inside = sum(_combined(argument, done) for argument in expr.arguments)
+    if expr.function != "reduce":
+        return inside
+    return prod(index.length for index in expr.value.ranges) * max(1, inside)
+
+
+def _widest(expr: Expr, done: dict[int, int]) -> int:
+    """How many combinations of values the variables have at most that a node knows besides those of the result."""
+    if id(expr) not in done:
+        inside = max((_widest(argument, done) for argument in expr.arguments), default=1)
+        own = prod(index.length for index in expr.value.ranges) if expr.function == "reduce" else 1
+        done[id(expr)] = inside * own
+    return done[id(expr)]
 
 
 def _inner_indices(body: Expr) -> list[Index]:
@@ -96,7 +114,7 @@ class _Evaluator:
         values = np.zeros(array.shape, numpy_dtype(array.dtype))
         inner = _inner_indices(stage.body)
         if values.size:
-            for block in _blocks(array.shape, prod(index.length for index in inner)):
+            for block in _blocks(array.shape, _widest(stage.body, {})):
                 values[block] = _Body(self, stage, inner, block).value()
         self._values[id(array)] = values
 

@@ -54,9 +54,10 @@ def segment_sums(kind: str, keys: Array, segments: Sequence[int], inner: Sequenc
     for _ in range(levels):
         sums, reach = _sums_of_neighbours(kind, ordered, inner, sums, reach), reach * RUN
 
+    ends = _ends(ordered, count)
+
     def element(row: Sequence[Expr], segment: Expr, *rest: Expr) -> Expr:
-        end = _end(ordered, row, segment)
-        last = simplify(end - 1)
+        last = simplify(ends[*row, segment] - 1)
         return select(_has(ordered, row, last, segment), sums(*row, last, *rest), _NOTHING[kind])
 
     return _by_segment(rows, segments, inner, element)
@@ -79,9 +80,10 @@ def last_places(keys: Array, segments: Sequence[int]) -> Array:
         # Of no elements the greatest is the least integer, which is negative, too.
         return reduce_axes("max", shape, [len(shape) - 1], place)
     order, ordered = _sorted(keys)
+    ends = _ends(ordered, count)
 
     def element(row: Sequence[Expr], segment: Expr) -> Expr:
-        last = simplify(_end(ordered, row, segment) - 1)
+        last = simplify(ends[*row, segment] - 1)
         return select(_has(ordered, row, last, segment), order[*row, last], -1)
 
     return _by_segment(rows, segments, (), element)
@@ -114,14 +116,19 @@ def _by_segment(
 
 def _sorted(keys: Array) -> tuple[Array, Array]:
     """The places of elements in the order of their keys, equal ones as they stand; and the keys in that order."""
-    order = first_in_order(keys.shape, keys.shape[-1], lambda row, a, b: keys[*row, a] < keys[*row, b])
+    order = first_in_order(keys.shape, keys.shape[-1], lambda *i: keys[i], lambda a, b: a < b)
     return order, compute(keys.shape, lambda *i: keys[*i[:-1], order[i]])
 
 
-def _end(ordered: Array, row: Sequence[Expr], key: Expr) -> Expr:
-    """How many elements have a key or a smaller one."""
-    elements = ordered.shape[-1]
-    return how_many(elements, lambda n: both(in_range(n - 1, elements), ordered[*row, n - 1] <= key))
+def _ends(ordered: Array, count: int) -> Array:
+    """For each key how many elements have it or a smaller one."""
+    *rows, elements = ordered.shape
+
+    def end(*i: Expr) -> Expr:
+        *row, key = i
+        return how_many(elements, lambda n: both(in_range(n - 1, elements), ordered[*row, n - 1] <= key))
+
+    return compute([*rows, count], end)
 
 
 def _has(ordered: Array, row: Sequence[Expr], place: Expr, key: Expr) -> Expr:

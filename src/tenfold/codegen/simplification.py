@@ -452,7 +452,9 @@ def _drop_multiples(terms: _Sum, divisor: int) -> bool:
     """Take from a sum what makes no difference for its remainder; whether there was something."""
     changed = False
     for key, (atom, factor) in terms:
-        small = factor % divisor if factor > 0 else -(-factor % divisor)
+        small = factor % divisor
+        if 2 * small > divisor and factor < 0:
+            small -= divisor
         if small != factor:
             terms.add_term(key, _Term(atom, small - factor))
             changed = True

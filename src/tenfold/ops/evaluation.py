@@ -9,10 +9,11 @@ import numpy as np
 
 from tenfold.codegen.compute import Array, both, compute, in_range
 from tenfold.codegen.expr import Expr, cast, function, select
+from tenfold.codegen.reductions import Element
 from tenfold.codegen.scans import scan
 from tenfold.codegen.sorting import first_in_order, how_many
 from tenfold.core.conversion import TensorLike
-from tenfold.core.dtypes import is_floating
+from tenfold.core.dtypes import is_floating, sum_out_type
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel
 from tenfold.core.op import op
@@ -50,37 +51,37 @@ def _checked_k(op: str, k: int, shape: Sequence[int]) -> int:
     return operands.whole_number(k, op, "k", 0, shape[-1], "the length of the last axis")
 
 
-def _greater(x: Array, row: Sequence[Expr], a: Expr, b: Expr) -> Expr:
-    """Whether the element at `a` is greater than that at `b`, as a number is than NaN."""
-    first, second = x[*row, a], x[*row, b]
-    if x.dtype == "bool":
-        return both(first, logical_not(second))
-    if not is_floating(x.dtype):
+def _greater(first: Expr, second: Expr) -> Expr:
+    """Whether an element is greater than another, as a number is than NaN."""
+    if not is_floating(first.dtype):
         return first > second
     return logical_or(first > second, both(isnan(second), logical_not(isnan(first))))
 
 
 def _topk_definition(x: Array, *, k: int, sorted: bool = True) -> tuple[Array, Array]:
-    indices = first_in_order(x.shape, k, lambda row, a, b: _greater(x, row, a, b))
+    def element(*i: Expr) -> Expr:
+        return cast(x[i], sum_out_type(x.dtype))
+
+    indices = first_in_order(x.shape, k, element, _greater)
     if not sorted and k:
-        indices = _as_they_stand(x, indices)
+        indices = _as_they_stand(x.shape, element, indices)
     return compute(indices.shape, lambda *i: x[*i[:-1], indices[i]]), indices
 
 
-def _as_they_stand(x: Array, indices: Array) -> Array:
+def _as_they_stand(shape: Sequence[int], element: Element, indices: Array) -> Array:
     """The positions of the k greatest elements, which end with that of the least of them, in rising order."""
-    (*_, length), k = x.shape, indices.shape[-1]
+    (*_, length), k = shape, indices.shape[-1]
     if k == length:
         return compute(indices.shape, lambda *i: i[-1])
 
     def is_found(*i: Expr) -> Expr:
         *row, own = i
-        least = indices[*row, k - 1]
-        not_less = select(own <= least, logical_not(_greater(x, row, least, own)), _greater(x, row, own, least))
-        return cast(not_less, "int32")
+        last = indices[*row, k - 1]
+        mine, least = element(*i), element(*row, last)
+        return cast(select(own <= last, logical_not(_greater(least, mine)), _greater(mine, least)), "int32")
 
     # How many are found up to each position.
-    counts = scan("sum", x.shape, x.rank - 1, is_found)
+    counts = scan("sum", shape, len(shape) - 1, is_found)
 
     def position_of(*i: Expr) -> Expr:
         *row, place = i
