@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from tenfold.codegen.compute import Array, compute, flatten, sum_over, unflatten
 from tenfold.codegen.expr import Expr, call, select
+from tenfold.codegen.reductions import LONGEST, reduce_axes
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
@@ -150,15 +152,21 @@ def max_pool(x: TensorLike, filter_size: Pair, strides: Pair, pad: Pad, dim_roun
 def average(x: Array, axes: Sequence[Axis], out_shape: Shape) -> Array:
     """The mean of what each window sees, along the axes between batch and channels; for int32 without its fraction."""
 
+    rank, taps = len(out_shape), [axis.window for axis in axes]
+
+    def pixel(*i: Expr) -> Expr:
+        batch, *windows, channel = i[:rank]
+        seen = positions(axes, windows, i[rank:])
+        return guarded(inside(axes, seen), x[[batch, *seen, channel]], 0)
+
+    # Windows as large as whole images are summed in stages of their own.
+    sums = None
+    if prod(taps) > LONGEST:
+        sums = reduce_axes("sum", [*out_shape, *taps], range(rank, rank + len(taps)), pixel)
+
     def element(*at: Expr) -> Expr:
-        batch, *windows, channel = at
-
-        def pixel(*taps: Expr) -> Expr:
-            seen = positions(axes, windows, taps)
-            return guarded(inside(axes, seen), x[[batch, *seen, channel]], 0)
-
-        total = sum_over([axis.window for axis in axes], pixel)
-        count = pixels_seen(axes, windows, x.dtype)
+        total = sums[at] if sums else sum_over(taps, lambda *tap: pixel(*at, *tap))
+        count = pixels_seen(axes, at[1:-1], x.dtype)
         return _without_fraction(total, count) if x.dtype == "int32" else total / count
 
     return compute(out_shape, element)

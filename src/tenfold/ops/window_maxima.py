@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from tenfold.codegen.compute import Array, both, compute, flatten, reduce, sum_over, unflatten
 from tenfold.codegen.expr import Expr, Number, call, select
+from tenfold.codegen.reductions import reduce_axes
 from tenfold.core.storage import Shape
 from tenfold.core.windows import Axis
 from tenfold.ops.window_positions import all_sights, guarded, sights
@@ -33,8 +34,8 @@ def offered(inside: Expr, value: Expr) -> Expr:
 
 def largest(out_shape: Shape, axes: Sequence[Axis], candidate: Candidate) -> Array:
     """The largest number of each window."""
-    taps = [axis.window for axis in axes]
-    return compute(out_shape, lambda *at: reduce("max", taps, lambda *tap: candidate(at, tap)))
+    rank, shape = len(out_shape), [*out_shape, *(axis.window for axis in axes)]
+    return reduce_axes("max", shape, range(rank, len(shape)), lambda *i: candidate(i[:rank], i[rank:]))
 
 
 def winning_tap(at: Sequence[Expr], axes: Sequence[Axis], candidate: Candidate) -> Expr:
