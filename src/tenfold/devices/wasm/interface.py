@@ -1,9 +1,10 @@
 """What a WebAssembly device offers, whichever engine runs the code.
 
 **Memory.** A device has one linear memory. Modules import it as `env.memory`: as a shared one of 1 to 65536 pages if
-the device's memory is shared, otherwise as one of at least 1 page. Addresses are unsigned, up to 4 GiB less a page,
-so that no address after a block is 0. The first `RESERVED_BYTES` are the device's own. Memory grows and never moves;
-its allocator gives blocks aligned to 64 bytes whose contents are undefined. The device's memory may be one that a
+the device's memory is shared, otherwise as one of at least 1 page. Addresses are unsigned, up to 4 GiB. Memory grows
+and never moves; its allocator gives blocks aligned to 64 bytes whose contents are undefined. `SLACK_BYTES` before and
+after each block can be read, whatever they hold, so that loops may load whole vectors at edges; the address after a
+block does not wrap around to 0. The first `RESERVED_BYTES` are the device's own. The device's memory may be one that a
 foreign module exports; then that module's own allocator gives space to ours.
 
 **Modules.** `load` compiles a module from its bytes, or finds it compiled on disk, and instantiates it. A module
@@ -40,10 +41,13 @@ PAGE_BYTES: Final = 1 << 16
 MAX_PAGES: Final = 1 << 16
 """The bound with which modules import a shared memory."""
 
-MAX_BYTES: Final = (MAX_PAGES - 1) * PAGE_BYTES
-"""The most that a memory of the device's own grows to."""
+MAX_BYTES: Final = MAX_PAGES * PAGE_BYTES
+"""The most that a memory grows to."""
 
-RESERVED_BYTES: Final = 1024
+SLACK_BYTES: Final = 1 << 16
+"""What can be read around each block."""
+
+RESERVED_BYTES: Final = SLACK_BYTES
 """Where the first block may begin; what is below belongs to the device."""
 
 MAX_THREADS: Final = 8

@@ -22,7 +22,7 @@ from wasmtime import _ffi as ffi
 
 from tenfold.core.errors import BackendError
 from tenfold.devices.wasm.allocator import ALIGNMENT, Region
-from tenfold.devices.wasm.interface import MAX_BYTES, MAX_PAGES, PAGE_BYTES, RESERVED_BYTES
+from tenfold.devices.wasm.interface import MAX_BYTES, MAX_PAGES, PAGE_BYTES, RESERVED_BYTES, SLACK_BYTES
 
 GROWTH_FRACTION: Final = 16
 """Memory grows by this part of its size, or by what is asked for if that is more."""
@@ -132,11 +132,12 @@ class OwnMemory(_Views):
             limit: the most bytes that it may grow to, rounded down to pages.
 
         Raises:
-            ValueError: the limit is below a page or above what 32 bits address.
+            ValueError: the limit leaves no room for blocks or is above what 32 bits address.
             BackendError: the system refuses the address space.
         """
-        if not PAGE_BYTES <= limit <= MAX_BYTES:
-            raise ValueError(f"limit: {limit} bytes; a memory has {PAGE_BYTES} to {MAX_BYTES}.")
+        least = RESERVED_BYTES + PAGE_BYTES + SLACK_BYTES
+        if not least <= limit <= MAX_BYTES:
+            raise ValueError(f"limit: {limit} bytes; a memory has {least} to {MAX_BYTES}.")
         self.engine = engine
         self.limit = limit // PAGE_BYTES * PAGE_BYTES
         bounds = wasmtime.Limits(1, self.limit // PAGE_BYTES)
@@ -160,11 +161,11 @@ class OwnMemory(_Views):
     @property
     def room(self) -> int:
         """Bytes that can still be obtained."""
-        return self.limit - self._begin
+        return self.limit - SLACK_BYTES - self._begin
 
     def obtain(self, nbytes: int) -> Region:
         """What follows the last region, with the memory grown to it."""
-        missing = self._begin + nbytes - self.size
+        missing = self._begin + nbytes + SLACK_BYTES - self.size
         if missing > 0:
             grown = max(missing, self.size // GROWTH_FRACTION)
             pages = min((grown + PAGE_BYTES - 1) // PAGE_BYTES, self.limit // PAGE_BYTES - self._pages)
@@ -173,8 +174,8 @@ class OwnMemory(_Views):
             except wasmtime.WasmtimeError as error:
                 raise MemoryError(f"WebAssembly's memory cannot grow by {pages * PAGE_BYTES} bytes: {error}") from None
             self._pages += pages
-        region = Region(self._begin, self.size - self._begin)
-        self._begin = self.size
+        region = Region(self._begin, self.size - SLACK_BYTES - self._begin)
+        self._begin += region.bytes
         return region
 
     def store(self) -> wasmtime.Store:
@@ -227,10 +228,10 @@ class ExportedMemory(_Views):
     def obtain(self, nbytes: int) -> Region:
         """A region from the module's allocator."""
         wanted = max(nbytes, SLAB_BYTES)
-        address = int(self._allocate(wanted + ALIGNMENT) or 0) & 0xFFFFFFFF
+        address = int(self._allocate(wanted + ALIGNMENT + 2 * SLACK_BYTES) or 0) & 0xFFFFFFFF
         if not address:
             raise MemoryError(f"The module that exports the memory gave no {wanted} of at most {self.limit} bytes.")
-        return Region((address + ALIGNMENT - 1) & -ALIGNMENT, wanted)
+        return Region((address + SLACK_BYTES + ALIGNMENT - 1) & -ALIGNMENT, wanted)
 
     def grow_to(self, nbytes: int) -> bool:
         """Grow to at least so many bytes, for a module that asks its host for it; False if that is not possible."""
