@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -58,16 +59,21 @@ ONE_THREAD = "1"
 two threads of BLAS wait for each other whenever anything else runs on a machine of two cores."""
 
 
+LOG_LINES = 20
+"""How much is shown of what a failed engine wrote to its error stream."""
+
+
 class EngineProcess:
     """A running engine; a context manager that ends it."""
 
     def __init__(self, launch: Launch) -> None:
         self._command = launch.command
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115, as __exit__ closes it
         self._process = subprocess.Popen(
             launch.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._log,
             text=True,
             env={"OPENBLAS_NUM_THREADS": ONE_THREAD, **os.environ, **launch.environment},
         )
@@ -81,6 +87,12 @@ class EngineProcess:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
+        self._log.close()
+
+    @property
+    def pid(self) -> int:
+        """The system's number for the process."""
+        return self._process.pid
 
     def about(self) -> About:
         """Name, runtime and number of threads."""
@@ -115,10 +127,16 @@ class EngineProcess:
         pipe_in.write(json.dumps({"command": command, **arguments}) + "\n")
         pipe_in.flush()
         line = pipe_out.readline()
-        answer = json.loads(line) if line else {"error": f"ended with exit code {self._process.wait()}"}
+        answer = json.loads(line) if line else {"error": self._last_words()}
         if "error" in answer:
             raise RuntimeError(f"{' '.join(self._command)}: {command}: {answer['error']}")
         return answer
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        self._log.seek(0)
+        tail = self._log.read().splitlines()[-LOG_LINES:]
+        return "\n".join([f"ended with exit code {code}", *tail])
 
 
 class Inference(Protocol):

@@ -18,7 +18,7 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.engines import About, EngineProcess, Launch, Values
-from benchmarks.machine import Machine, wait_until_quiet
+from benchmarks.machine import Machine, processor_seconds, wait_until_quiet
 from tools.testdata import model_file, shared_root
 
 # An engine's turn in a round: several inferences if they are short, one if it is long.
@@ -30,7 +30,11 @@ SMALLEST_SCALE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One engine on one model; times in milliseconds, the error relative to the outputs' scale."""
+    """One engine on one model; times in milliseconds, the error relative to the outputs' scale.
+
+    `processor_ms` is what all threads of all its processes used of the processors for an inference: it depends less
+    on what else the machine does.
+    """
 
     model: str
     engine: str
@@ -41,7 +45,8 @@ class Measurement:
     median_ms: float
     inferences: int
     error: float
-    draws: int | None = None
+    processor_ms: float
+    draws: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,12 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
         wait_until_quiet()
         firsts = {name: process.run() for name, process in processes.items()}
         times: dict[str, list[float]] = {name: [] for name in engines}
+        used = dict.fromkeys(engines, 0.0)
         for _ in range(rounds):
             for name, process in processes.items():
+                used[name] -= processor_seconds(process.pid)
                 times[name] += take_turn(process)
+                used[name] += processor_seconds(process.pid)
         draws = {name: process.draws("run") if counts_draws else None for name, process in processes.items()}
         errors = {name: error_of(process.outputs(), expected) for name, process in processes.items()}
     return [
@@ -93,6 +101,7 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
             median_ms=statistics.median(times[name]),
             inferences=len(times[name]),
             error=errors[name],
+            processor_ms=used[name] / len(times[name]) * 1e3,
             draws=draws[name],
         )
         for name in engines

@@ -14,6 +14,9 @@ from tools.testdata import REPOSITORY
 
 RESULTS = REPOSITORY / "benchmarks" / "results"
 
+PROCESSES = Path("/proc")
+PARENT, USER, SYSTEM = 1, 11, 12  # fields of a process's stat file, after its name
+
 PROCESSOR_TIMES = Path("/proc/stat")
 IDLE, IO_WAIT = 3, 4  # fields of its first line, after user, nice and system
 QUIET_IDLE_SHARE = 0.9
@@ -53,6 +56,26 @@ def wait_until_quiet() -> None:
         if monotonic() > deadline:
             print(f"· the machine is still busy ({idle:.0%} idle): do not trust the times", flush=True)
             return
+
+
+def processor_seconds(process: int) -> float:
+    """What a process and those that it started have used of the processors so far; 0 where that cannot be told."""
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for file in PROCESSES.glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        number = int(file.parent.name)
+        children.setdefault(int(fields[PARENT]), []).append(number)
+        ticks[number] = int(fields[USER]) + int(fields[SYSTEM])
+    waiting, total = [process], 0
+    while waiting:
+        number = waiting.pop()
+        total += ticks.get(number, 0)
+        waiting += children.get(number, [])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def publish(name: str, lines: Sequence[str], load_before: float, suffix: str = ".txt") -> None:

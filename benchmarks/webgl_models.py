@@ -107,6 +107,7 @@ def render(
         if on_driver:
             lines += ["", f"## {driver.renderer}", "", *times_table(titles, on_driver)]
             lines += ["", *_bounds_table(titles, on_driver, comparisons)]
+            lines += ["", _processor_line(titles, driver, on_driver)]
             lines += ["", *circumstances(on_driver, machine, loads)[:-2]]
     return "\n".join([*lines, *circumstances(measurements, machine, loads)[-2:]])
 
@@ -126,6 +127,16 @@ def _bounds_table(
                 ratio += f" ({draws[c.model, tenfold]} over {draws[c.model, c.against]})"
             lines.append(f"| {titles[c.model]} | {c.figure} | {names[c.against]} | {ratio} | {c.bound:g} | {verdict} |")
     return lines
+
+
+def _processor_line(titles: Mapping[str, str], driver: Driver, measurements: Sequence[Measurement]) -> str:
+    spent = {(m.model, m.engine): m.processor_ms for m in measurements}
+    ratios = []
+    for model, title in titles.items():
+        ours = spent[model, tenfold_on(driver)]
+        theirs = min(spent[model, tfjs_on(driver, reading)] for reading in READINGS)
+        ratios.append(f"{title} {ours:.0f} over {theirs:.0f} ms" + (f" ({ours / theirs:.2f})" if theirs else ""))
+    return "Processor time of an inference, all threads and processes: " + ", ".join(ratios) + "."
 
 
 def engines_on(driver: Driver) -> list[str]:
