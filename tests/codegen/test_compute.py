@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tenfold.codegen.compute import (
     Array,
@@ -17,15 +15,17 @@ from tenfold.codegen.compute import (
     define,
     flatten,
     in_range,
+    loaded_arrays,
     modulo,
     quotient,
     reduce,
     simplify,
+    stages_of,
     sum_over,
     unflatten,
 )
-from tenfold.codegen.evaluate import evaluate
-from tenfold.codegen.expr import Expr, call, constant, function, select
+from tenfold.codegen.evaluate import evaluate, evaluate_all, steps
+from tenfold.codegen.expr import Expr, call, cast, constant, fingerprint, function, select
 
 RNG = np.random.default_rng(3)
 exp = function("exp")
@@ -163,39 +163,70 @@ def test_simplification() -> None:
     assert simplify(simple) is simple
 
 
-@given(st.data())
-def test_simplified_arithmetic_is_the_same_arithmetic(data: st.DataObject) -> None:
-    lengths = data.draw(st.lists(st.integers(1, 7), min_size=2, max_size=3))
-    steps = data.draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(["add", "subtract", "multiply", "floor_divide", "remainder", "maximum", "minimum"]),
-                st.integers(0, 20),
-                st.integers(0, 20),
-                st.integers(-6, 12),
-            ),
-            min_size=1,
-            max_size=7,
-        )
-    )
+def test_complex_numbers() -> None:
+    a = (floats(3, 2) + 1j * floats(3, 2)).astype(np.complex64)
+    a[0, 0] = complex(np.inf, 1)
+    (x,) = inputs_of(a)
+    make, real, imag, absolute, exp_of = map(function, ("complex", "real", "imag", "absolute", "exp"))
+    swapped = compute([3, 2], lambda i, j: make(imag(x[i, j]), real(x[i, j])))
+    assert swapped.dtype == "complex64"
+    # An infinite part leaves the other as it is.
+    assert np.array_equal(evaluate(swapped, [a]).real, a.imag)
+    assert np.array_equal(evaluate(swapped, [a]).imag, a.real)
+    sizes = compute([2], lambda j: sum_over([2], lambda i: absolute(x[i + 1, j] * 2 / x[2, 0])))
+    assert sizes.dtype == "float32"
+    np.testing.assert_allclose(evaluate(sizes, [a]), np.abs(a[1:] * 2 / a[2, 0]).sum(0), rtol=1e-6)
+    chosen = compute([2], lambda j: select(call("equal", x[1, j], x[1, 0]), exp_of(-x[1, j]), 0))
+    np.testing.assert_allclose(evaluate(chosen, [a]), [np.exp(-a[1, 0]), 0], rtol=1e-6)
+    with pytest.raises(TypeError, match="dtypes"):
+        make(real(x[0, 0]), x[0, 0])
 
-    def build(indices: list[Expr]) -> Expr:
-        values = list(indices)
-        for name, first, second, number in steps:
-            a = values[first % len(values)]
-            divides = name in ("floor_divide", "remainder")
-            b: Expr | int = max(1, abs(number)) if divides or second % 2 else values[second % len(values)]
-            values.append(call(name, a, b))
-        return values[-1]
 
-    plain = compute(lengths, lambda *i: build(list(i)))
-    simple = compute(lengths, lambda *i: simplify(build(list(i))))
-    want, got = evaluate(plain, []), evaluate(simple, [])
-    assert np.array_equal(got, want)
-    assert plain.stage is not None
-    low, high = bounds(plain.stage.body)
-    assert low is None or low <= want.min()
-    assert high is None or high >= want.max()
+def test_stages_come_after_those_that_they_read() -> None:
+    (x,) = inputs_of(floats(4))
+    first = compute([4], lambda i: x[i] * 2)
+    second = compute([4], lambda i: first[i] + x[i])
+    third = compute([4], lambda i: second[3 - i] + first[i])
+    beside = compute([4], lambda i: first[i] - 1)
+    assert stages_of(third, beside) == [first, second, third, beside]
+    assert stages_of(x) == []
+    assert third.stage is not None
+    assert loaded_arrays(third.stage.body) == [second, first]
+    long = x
+    for _ in range(3000):
+        long = compute([4], lambda i, before=long: before[i] + 1)
+    assert len(stages_of(long)) == 3000
+    a = floats(4)
+    assert evaluate(long, [a]).shape == (4,)
+    both_values = evaluate_all([third, beside], [a])
+    np.testing.assert_allclose(both_values[1], a * 2 - 1, rtol=1e-6)
+
+
+def test_evaluation_keeps_to_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = floats(5, 7, 3)
+    (x,) = inputs_of(a)
+    array = compute([5, 7], lambda i, j: sum_over([3], lambda k: x[i, j, k]) + reduce("max", [7], lambda k: x[i, k, 0]))
+    for block in (1, 10, 50, 1000):
+        monkeypatch.setattr("tenfold.codegen.evaluate.BLOCK", block)
+        np.testing.assert_allclose(evaluate(array, [a]), a.sum(2) + a[:, :, 0].max(1, keepdims=True), rtol=1e-5)
+    assert steps(array) == 5 * 7 * (3 + 7)
+    nested = compute([2], lambda i: sum_over([3], lambda j: sum_over([4], lambda k: i + j + k)))
+    assert steps(nested) == 2 * 3 * 4
+    assert steps(compute([2], lambda i: i)) == 2
+    assert steps(x) == 0
+
+
+def test_fingerprints() -> None:
+    (x, y) = inputs_of(floats(4), floats(4))
+    made: list[Expr] = []
+    compute([4], lambda i: made.extend([x[i] + 1, x[i] + 1, y[i] + 1, x[i] + 2, x[i] * 1, cast(x[i], "int32")]) or i)
+    prints = [fingerprint(expr) for expr in made]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 5
+    shared: Expr = constant(1, "int32")
+    for _ in range(200):
+        shared = call("maximum", shared, shared)
+    assert fingerprint(shared) == fingerprint(call("maximum", *shared.arguments))
 
 
 def test_broadcast_takes_the_last_axes() -> None:

@@ -93,10 +93,10 @@ class Expr:
         value: number of the input for a load, the number itself for a constant.
         simple: whether there is nothing left to simplify, as far as is known.
         known: what is known of its values; see `simplification.bounds`, which keeps it here.
-        print: see `fingerprint`, which keeps it here.
+        digest: see `fingerprint`, which keeps it here.
     """
 
-    __slots__ = ("arguments", "dtype", "function", "known", "print", "simple", "value")
+    __slots__ = ("arguments", "digest", "dtype", "function", "known", "simple", "value")
 
     def __init__(self, function: str, arguments: tuple[Expr, ...], dtype: str, value: Any = None) -> None:
         self.function = function
@@ -105,7 +105,7 @@ class Expr:
         self.value = value
         self.simple = False
         self.known: Any = None
-        self.print: bytes | None = None
+        self.digest: bytes | None = None
 
     def __repr__(self) -> str:
         if self.function in ("load", "constant"):
@@ -233,15 +233,15 @@ def fingerprint(expr: Expr) -> bytes:
 
     Nodes are shared, so that an expression written out as a tree may be too large to be compared.
     """
-    if expr.print is None:
+    if expr.digest is None:
         value = expr.value
         if expr.function == "element":
             value = id(value)
         of_node = hashlib.blake2b(repr((expr.function, expr.dtype, value)).encode(), digest_size=16)
         for argument in expr.arguments:
             of_node.update(fingerprint(argument))
-        expr.print = of_node.digest()
-    return expr.print
+        expr.digest = of_node.digest()
+    return expr.digest
 
 
 def size(expr: Expr) -> int:
