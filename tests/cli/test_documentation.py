@@ -33,4 +33,11 @@ def test_commands_run(command: str, tmp_path: Path, tenfold: Tenfold, monkeypatc
 
 
 def test_the_page_has_every_command() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"info", "run", "bench", "summary", "cache"}
+    assert {command.split()[0] for command in COMMANDS} == {
+        "info",
+        "run",
+        "bench",
+        "summary",
+        "check-precision",
+        "cache",
+    }

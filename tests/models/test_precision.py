@@ -72,7 +72,7 @@ def test_a_weight_and_an_activation_are_found_by_name() -> None:
     assert activation.largest == pytest.approx(5e-10)
     assert {value.name for value in report.outside} == {"million", "tiny"}
     assert report.values[0].name == "million"
-    assert [problem.partition(":")[0] for problem in report.problems[:2]] == ["million", "tiny"]
+    assert [problem.partition(" ")[0] for problem in report.problems] == ["million", "tiny", "The"]
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,7 @@ def test_the_error_of_an_output() -> None:
     assert not report.fits
     assert "The output y is off by 0.25" in report.problems[0]
     assert check_precision(graph.model(), np.array([1.0, 4.0], np.float32), rounding=False).fits
+    assert check_precision(graph.model(), np.array([1.0, 4.0], np.float32), most_error=0.25).fits
 
 
 def test_small_losses_that_a_logarithm_makes_large() -> None:

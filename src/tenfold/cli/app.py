@@ -9,6 +9,7 @@ import typer
 
 from tenfold.cli.bench import bench
 from tenfold.cli.cache import cache
+from tenfold.cli.check_precision import check_precision
 from tenfold.cli.failures import reporting
 from tenfold.cli.info import info
 from tenfold.cli.run import run
@@ -21,12 +22,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Run TensorFlow.js models in Python, measure them, and look inside.",
-    epilog="Exit codes: 0 if all went well, 1 for a failure, 2 for wrong usage.",
+    epilog="Exit codes: 0 if all went well, 1 for a failure or a model that does not fit, 2 for wrong usage.",
 )
 app.command()(reporting(info))
 app.command()(reporting(run))
 app.command()(reporting(bench))
 app.command()(reporting(summary))
+app.command()(reporting(check_precision))
 app.add_typer(cache, name="cache")
 
 

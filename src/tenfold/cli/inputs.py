@@ -148,17 +148,25 @@ def made_up_inputs(wanted: Iterable[ModelTensor], shapes: Mapping[str, Shape]) -
         BadParameter: if the model leaves a length open other than the first.
     """
     random = np.random.default_rng(0)
-    feeds = []
-    for tensor in wanted:
-        shape = shapes.get(tensor.name, tensor.shape)
-        if shape is None or any(n < 0 for n in shape[1:]):
-            raise typer.BadParameter(
-                f"The model leaves open how long the input {tensor.name!r} is, {shape_text(shape)}: give its shape, "
-                f"for instance --shape {tensor.name}={_example(shape)}."
-            )
-        lengths = tuple(1 if n < 0 else n for n in shape)
-        feeds.append(Feed(tensor.name, _made_up(tensor.dtype or "float32", lengths, random), "made up"))
-    return feeds
+    return [
+        Feed(tensor.name, _made_up(tensor.dtype or "float32", lengths_of(tensor, shapes), random), "made up")
+        for tensor in wanted
+    ]
+
+
+def lengths_of(tensor: ModelTensor, shapes: Mapping[str, Shape]) -> Shape:
+    """The shape for a made up value of an input.
+
+    Raises:
+        BadParameter: if the model leaves a length open other than the first, and `shapes` does not say it.
+    """
+    shape = shapes.get(tensor.name, tensor.shape)
+    if shape is None or any(n < 0 for n in shape[1:]):
+        raise typer.BadParameter(
+            f"The model leaves open how long the input {tensor.name!r} is, {shape_text(shape)}: give its shape, "
+            f"for instance --shape {tensor.name}={_example(shape)}."
+        )
+    return tuple(1 if n < 0 else n for n in shape)
 
 
 def parse_shapes(wanted: Sequence[ModelTensor], given: Iterable[str]) -> dict[str, Shape]:
@@ -266,7 +274,7 @@ def _as_dtype(array: np.ndarray, tensor: ModelTensor, where: str) -> np.ndarray:
     return array.astype(numpy_dtype(dtype))
 
 
-class _Layout(NamedTuple):
+class PictureLayout(NamedTuple):
     """Which axes of a shape are those of a picture."""
 
     height: int
@@ -274,8 +282,8 @@ class _Layout(NamedTuple):
     channels: int
 
 
-_LAST = _Layout(height=-3, width=-2, channels=-1)
-_FIRST = _Layout(height=-2, width=-1, channels=-3)
+CHANNELS_LAST: Final = PictureLayout(height=-3, width=-2, channels=-1)
+CHANNELS_FIRST: Final = PictureLayout(height=-2, width=-1, channels=-3)
 _COLOURS: Final = {1: "L", 3: "RGB"}
 
 
@@ -284,7 +292,7 @@ def _read_picture(path: Path, tensor: ModelTensor, shape: Shape | None, scaling:
     dtype = tensor.dtype or "float32"
     pixels = read_picture(path)
     lengths = (1, -1, -1, 3) if shape is None else shape
-    layout = _layout(lengths)
+    layout = picture_layout(lengths)
     if layout is None or dtype not in ("float32", "int32"):
         raise ValueError(
             f"The input {tensor.name!r} takes {dtype} {shape_text(shape)}, which is no picture: give a .npy file."
@@ -298,24 +306,44 @@ def _read_picture(path: Path, tensor: ModelTensor, shape: Shape | None, scaling:
 
         image = image.resize((width, height), Resampling.BILINEAR)
         note += f" resized to {width} × {height}"
-    scaling = scaling or (Scaling(0, 255) if dtype == "int32" else Scaling(0, 1))
-    values = _scaled(np.asarray(image, np.float64).reshape(height, width, -1), scaling)
-    if layout is _FIRST:
-        values = values.transpose(2, 0, 1)
-    if dtype == "int32":
-        values = np.rint(values)
-    array = np.ascontiguousarray(values.astype(numpy_dtype(dtype)).reshape((1,) * (len(lengths) - 3) + values.shape))
+    scaling = scaling or usual_scaling(dtype)
+    array = picture_array(np.asarray(image, np.float64).reshape(height, width, -1), dtype, lengths, layout, scaling)
     return Feed(tensor.name, array, f"{note}, {scaling}")
 
 
-def _layout(shape: Shape) -> _Layout | None:
+def usual_scaling(dtype: str) -> Scaling:
+    """How pictures are scaled where nobody says it."""
+    return Scaling(0, 255) if dtype == "int32" else Scaling(0, 1)
+
+
+def picture_array(
+    pixels: np.ndarray, dtype: str, lengths: Shape, layout: PictureLayout, scaling: Scaling
+) -> np.ndarray:
+    """Pixels as an input takes them.
+
+    Args:
+        pixels: `[height, width, channels]`, from 0 to 255.
+        dtype: float32 or int32.
+        lengths: the shape of the input, for its rank.
+        layout: where its axes are.
+        scaling: of the values.
+    """
+    values = _scaled(pixels, scaling)
+    if layout is CHANNELS_FIRST:
+        values = values.transpose(2, 0, 1)
+    if dtype == "int32":
+        values = np.rint(values)
+    return np.ascontiguousarray(values.astype(numpy_dtype(dtype)).reshape((1,) * (len(lengths) - 3) + values.shape))
+
+
+def picture_layout(shape: Shape) -> PictureLayout | None:
     """Where a picture's axes are in `[batch, height, width, channels]` or with channels before them."""
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[0] not in (1, -1)):
         return None
-    for layout in (_LAST, _FIRST):
+    for layout in (CHANNELS_LAST, CHANNELS_FIRST):
         if shape[layout.channels] in _COLOURS:
             return layout
-    return _LAST if shape[_LAST.channels] < 0 else None
+    return CHANNELS_LAST if shape[CHANNELS_LAST.channels] < 0 else None
 
 
 def _scaled(pixels: np.ndarray, scaling: Scaling) -> np.ndarray:

@@ -35,8 +35,8 @@ SMALLEST: Final = 2.0**-24
 ROUNDING: Final = 2.0**-11
 """How far a number may be from the nearest 16-bit float, relative to itself, away from the ends of the range."""
 
-MOST_ERROR: Final = 2e-2
-"""How far outputs may be off, relative to their largest value, for the model to be of use."""
+MOST_ERROR: Final = 0.1
+"""How far outputs may be off, relative to their largest value, unless the caller says how far."""
 
 SMALLEST_SCALE: Final = 1e-3
 """Outputs that are smaller than this are compared absolutely."""
@@ -124,11 +124,13 @@ class PrecisionReport:
         values: inputs, weights and activations, the worst first.
         outputs: how far each output is off; empty if nothing was rounded.
         runs: with how many inputs the model ran.
+        most_error: how far outputs may be off.
     """
 
     values: tuple[ValueRange, ...]
     outputs: tuple[OutputError, ...]
     runs: int
+    most_error: float = MOST_ERROR
 
     @property
     def outside(self) -> tuple[ValueRange, ...]:
@@ -139,21 +141,23 @@ class PrecisionReport:
     def problems(self) -> tuple[str, ...]:
         """Sentences that say why 16-bit floats do not hold the model; none if they do."""
         found = [
-            f"{value.name}: {value.too_large} of {value.count} values are beyond {LARGEST:.0f} and become infinite."
+            f"{value.name} has {value.too_large} of {value.count} values beyond {LARGEST:.0f}: infinite in 16 bits."
             for value in self.values
             if value.too_large
         ]
         found += [
-            f"{value.name}: {value.too_small} of {value.nonzero} values become zero, and the largest is only "
-            f"{value.largest:.3g}."
+            f"{value.name} has {value.too_small} of {value.nonzero} values below 5.96e-8: zero in 16 bits, and the "
+            f"largest is only {value.largest:.3g}."
             for value in self.values
             if value.vanishes
         ]
-        found += [
-            f"The output {output.name} is off by {output.error:.2g} of its largest value; {MOST_ERROR:g} would do."
-            for output in self.outputs
-            if output.error is not None and not output.error <= MOST_ERROR
-        ]
+        for output in self.outputs:
+            if output.error == float("inf"):
+                found.append(
+                    f"The output {output.name} is NaN or infinite in 16 bits where it is not in 32, or inversely."
+                )
+            elif output.error is not None and output.error > self.most_error:
+                found.append(f"The output {output.name} is off by {output.error:.2g} of its largest value in 16 bits.")
         return tuple(found)
 
     @property
@@ -161,7 +165,7 @@ class PrecisionReport:
         """Whether 16-bit floats hold the model.
 
         They do if nothing becomes infinite, what becomes zero is small beside the values around it, and no output is
-        off by more than `MOST_ERROR`.
+        off by more than `most_error`.
         """
         return not self.problems
 
@@ -170,17 +174,20 @@ def check_precision(
     model: GraphModel,
     *inputs: Inputs,
     rounding: bool = True,
+    most_error: float = MOST_ERROR,
     on_progress: Callable[[float], None] | None = None,
 ) -> PrecisionReport:
     """Find which weights and activations of a model leave the range of 16-bit floats, 5.96e-8 to 65504.
 
     The model runs op by op on the active backend; "cpu" is the fastest for that, as nothing has to be read back. The
-    result is as good as the inputs are typical.
+    result is as good as the inputs are typical. Outputs that are chosen or sorted by a score may jump when it is
+    rounded.
 
     Args:
         model: a loaded model.
         inputs: what `predict` takes, once or several times; the model runs on each.
         rounding: whether to run the model a second time with every value rounded, and compare the outputs.
+        most_error: how far an output may be off then, relative to its largest value, for the model to fit.
         on_progress: called with the fraction that is done.
 
     Returns:
@@ -228,7 +235,8 @@ def check_precision(
     for name, tensor in _weights(model, survey.input_specs).items():
         survey.add(name, "weight", "", tensor)
     ranges = sorted(survey.ranges(), key=lambda value: value.severity, reverse=True)
-    return PrecisionReport(tuple(ranges), tuple(OutputError(*item) for item in errors.items()), len(inputs))
+    outputs = tuple(OutputError(*item) for item in errors.items())
+    return PrecisionReport(tuple(ranges), outputs, len(inputs), most_error)
 
 
 def _weights(model: GraphModel, specs: dict[str, TensorSpec]) -> dict[str, Tensor]:
