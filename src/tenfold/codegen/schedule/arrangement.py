@@ -3,6 +3,7 @@
 * Lanes run along the innermost axis of the output, if what is read there is contiguous, the same for all, or at least
   no reduction would read it better.
 * Else, where a reduction reads its last range in one stride, lanes run along that, and the output is scalar.
+* An axis that is shorter than a vector is computed as one, of which only the first lanes are stored.
 * Else everything is scalar.
 
 A tile is several vectors along the lanes, so that loop overhead is shared and sums have several accumulators, and for
@@ -49,7 +50,11 @@ def arrange(axes: Sequence[Index], body: Body, width: int) -> Arrangement:
         if body.across:
             rows = _shared_rows(axes, body, [r for r in reductions if id(r) in body.across])
             return Arrangement(list(axes), None, rows, {} if rows is None else {rows.number: ROWS})
-    if last is None or last.length < width:
+    if last is None or last.length < 2:
+        return Arrangement(list(axes), None, None, {})
+    if last.length < width:
+        if _overhangs(last, body, width):
+            return Arrangement(list(axes), last, None, {last.number: last.length})
         return Arrangement(list(axes), None, None, {})
     rows = _rows_of_products(axes, body, reductions)
     vectors = _vectors(last.length, width, 2 if rows is not None else _most_vectors(body))
@@ -66,6 +71,16 @@ def _suits(axis: Index, body: Body, reductions: Sequence[Expr]) -> bool:
         access.step(axis.number) in (-1, 0, 1) and not any(body.mask(term) & bit for term, _ in access.opaque)
         for reduction in reductions
         for access in body.accesses_within(reduction)
+    )
+
+
+def _overhangs(axis: Index, body: Body, width: int) -> bool:
+    """Whether lanes beyond the end of a short axis may be computed and thrown away: what they read is near enough."""
+    bit = body.bit(axis.number)
+    return all(
+        abs(access.step(axis.number)) * width * access.size < body.slack // 2
+        and not any(body.mask(term) & bit for term, _ in access.opaque)
+        for access in body.accesses.values()
     )
 
 
@@ -113,6 +128,9 @@ def _rows_of_products(axes: Sequence[Index], body: Body, reductions: Sequence[Ex
 
 def _most_vectors(body: Body) -> int:
     if body.reductions:
+        has_small_sums = all(r.value.kind in ("sum", "prod") and r.dtype != "complex64" for r in body.reductions)
+        if has_small_sums and len(body.accesses) <= 2:
+            return 8
         return 4 if len(body.accesses) <= 8 else 2
     if body.dear <= 4 and len(body.accesses) <= 4:
         return 4

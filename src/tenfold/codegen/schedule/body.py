@@ -68,6 +68,7 @@ class Body:
         ranges: what each reduction runs over, by its id; see `merge_ranges`.
         across: the ids of reductions whose last range is spread over lanes.
         used: variables whose values matter, not just as steps of loads.
+        slack: readable bytes around every array.
         dear: how much arithmetic an element takes, in operations.
     """
 
@@ -80,7 +81,7 @@ class Body:
         self.across: set[int] = set()
         self.used = 0
         self.dear = 0
-        self._slack = slack
+        self.slack = slack
         self._bits: dict[int, int] = {}
         self._masks: dict[int, int] = {}
         self._gone = 0
@@ -207,11 +208,11 @@ class Body:
             if axis in doubtful:
                 low, high = limits[axis]
                 if low is None or high is None or _reads_data(indices[axis]):
-                    reach = self._slack
+                    reach = self.slack
                 else:
                     reach += max(-low, high - array.shape[axis] + 1, 0) * stride * size
             stride *= array.shape[axis]
-        if reach < self._slack:
+        if reach < self.slack:
             return indices
         return [_clamped(index, array.shape[axis]) if axis in doubtful else index for axis, index in enumerate(indices)]
 

@@ -47,6 +47,7 @@ class Lowering:
         self._lanes_bit = 0
         self._least: dict[object, int] = {}
         self._groups: dict[object, tuple[Group, int]] = {}
+        self._known: dict[tuple[Access, int | None], tuple[Group, int]] = {}
 
     def arrange(self, lanes: int | None, tile: dict[int, Sequence[int]]) -> tuple[int | None, dict[int, Sequence[int]]]:
         """Say what is spread over lanes and repeated from now on; what was before is given back."""
@@ -257,23 +258,29 @@ class Lowering:
         return self.nest.cursor(group, key), offset * access.size
 
     def _group(self, access: Access) -> tuple[Group, int]:
+        known = self._known.get((access, self.lanes))
+        if known is not None:
+            return known
         body = self.body
         visible = [(term, factor) for term, factor in access.opaque if not self.varies(term)]
         parts: list[object] = [id(access.array), tuple(sorted(access.terms.items()))]
+        mask, in_tile = 0, False
+        for number in access.terms:
+            mask |= body.bit(number)
         for term, factor in visible:
-            parts += [self.key(term, body.mask(term)), factor]
+            of_term = body.mask(term)
+            mask |= of_term
+            in_tile |= bool(of_term & self._tile_mask)
+            parts += [self.key(term, of_term), factor]
         name = tuple(parts)
         found = self._groups.get(name)
         if found is None:
             opaque = tuple((self._opaque(term), factor) for term, factor in visible)
-            mask = 0
-            for number in access.terms:
-                mask |= body.bit(number)
-            for one, _ in opaque:
-                mask |= one.mask
-            least = self.least(access)
-            group = Group(self._buffers[id(access.array)], access.size, access.terms, opaque, mask, least)
+            buffer = self._buffers[id(access.array)]
+            group = Group(buffer, access.size, access.terms, opaque, mask, self.least(access))
             found = self._groups[name] = group, len(self._groups)
+        if not in_tile:
+            self._known[access, self.lanes] = found
         return found
 
     def _opaque(self, term: Expr) -> Opaque:

@@ -201,7 +201,11 @@ class _Best(NamedTuple):
 
 
 class _Accumulator:
-    """What a reduction has combined so far, at one place."""
+    """What a reduction has combined so far, at one place.
+
+    It takes one register; two for complex numbers, for a best value and its position, and for vectors of extreme floats
+    and whether NaN was among what they are the extremes of.
+    """
 
     def __init__(self, lowering: Lowering, expr: Expr, *, vectors: bool) -> None:
         self._lowering = lowering
@@ -217,6 +221,9 @@ class _Accumulator:
         else:
             number = scalars.neutral(self._kind, self._dtype)
             initial = [("f32", number)] * 2 if self._dtype == "complex64" else [(SCALARS[self._dtype], number)]
+        self._notes_nan = self._lanes > 1 and self._kind in ("min", "max") and self._dtype == "float32"
+        if self._notes_nan:
+            initial.append(("b1", False))
         self._registers: list[Register | Value] = [
             b.register(b.constant(value, vector(scalar, self._lanes))) for scalar, value in initial
         ]
@@ -229,6 +236,8 @@ class _Accumulator:
         values = self._now()
         if self._kind.startswith("arg"):
             return values[1]
+        if self._notes_nan:
+            return self._builder.select(values[1], float("nan"), values[0])
         return (values[0], values[1]) if len(values) == 2 else values[0]
 
     def add(self, element: Expr, valid: Value | None = None) -> None:
@@ -254,6 +263,8 @@ class _Accumulator:
         if valid is not None and self._kind in ("sum", "prod"):
             nothing = scalars.neutral(self._kind, self._dtype)
             parts = tuple(b.select(valid, part, nothing) for part in parts)
+        if self._notes_nan:
+            parts = (*parts, parts[0].differs(parts[0]))
         return self._combined(now, parts)
 
     def _combined(self, ours: Sequence[Value], theirs: Sequence[Value]) -> Sequence[Value]:
@@ -261,6 +272,9 @@ class _Accumulator:
         if kind == "prod" and len(ours) == 2:
             product_ = scalars.apply_complex(b, "multiply", ((ours[0], ours[1]), (theirs[0], theirs[1])))
             return product_ if isinstance(product_, tuple) else [product_]
+        if self._notes_nan:
+            # One instruction that may lose a NaN, and a note of it, are faster than the one that does not.
+            return [b.binary(f"p{kind}", ours[0], theirs[0]), ours[1] | theirs[1]]
         op = {"sum": "add", "prod": "mul", "min": "min", "max": "max", "any": "or", "all": "and"}[kind]
         return [b.binary(op, mine, other) for mine, other in zip(ours, theirs, strict=True)]
 

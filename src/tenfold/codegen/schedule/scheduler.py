@@ -65,6 +65,7 @@ class _Scheduler:
         self._array = array
         self._target = target
         self._builder = Builder(target)
+        self._stored_lanes = target.width
         self._output = Buffer("output", array.dtype, array.size, written=True)
         inputs = [Buffer(f"source{i}", s.dtype, s.size) for i, s in enumerate(sources)]
         self._program_buffers = [*inputs, self._output]
@@ -129,6 +130,7 @@ class _Scheduler:
         self, lowering: Lowering, axis: Index, bit: int, written: Access, limits: tuple[Value, Value], vectors: int
     ) -> None:
         width = self._builder.width
+        self._stored_lanes = width
         lowering.arrange(axis.number, {axis.number: range(0, vectors * width, width)})
         lowering.nest.open_loop(axis.number, bit, *limits, vectors * width)
         self._compute(lowering, written)
@@ -145,6 +147,7 @@ class _Scheduler:
         if arrangement.lanes is not None:
             number = arrangement.lanes.number
             tile[number] = range(0, arrangement.step[number], width)
+            self._stored_lanes = min(width, arrangement.lanes.length)
         lowering.arrange(None if arrangement.lanes is None else arrangement.lanes.number, tile)
         loops.open(body, begin, end)
         self._compute(lowering, written)
@@ -166,15 +169,16 @@ class _Scheduler:
     def _store(self, address: Value, offset: int, value: Value, stride: int) -> None:
         """Store elements that lie `stride` bytes apart."""
         b = self._builder
-        if stride == ELEMENT_BYTES[self._output.dtype] or value.type.lanes == 1:
+        is_whole = self._stored_lanes == b.width and stride == ELEMENT_BYTES[self._output.dtype]
+        if value.type.lanes == 1 or is_whole:
             b.store(address, value, offset)
         else:
-            for lane in range(value.type.lanes):
+            for lane in range(self._stored_lanes):
                 b.store(address, b.lane(value, lane), offset + lane * stride)
 
     def _store_complex(self, address: Value, offset: int, parts: tuple[Value, Value], step: int) -> None:
         b, width = self._builder, self._builder.width
-        if step != 1 or parts[0].type.lanes == 1:
+        if step != 1 or parts[0].type.lanes == 1 or self._stored_lanes < width:
             self._store(address, offset, parts[0], step * 8)
             self._store(address, offset + 4, parts[1], step * 8)
             return
@@ -207,7 +211,7 @@ class _Loops:
         axes, tiled = arrangement.axes, arrangement.step
         lanes = arrangement.lanes
         rows = prod(axis.length for axis in axes if axis is not lanes)
-        if lanes is not None and rows < FEW_ROWS and len(axes) > 1:
+        if lanes is not None and rows < FEW_ROWS and len(axes) > 1 and lanes.length > tiled[lanes.number]:
             axes = [lanes, *(axis for axis in axes if axis is not lanes)]
         count = 0
         blocks = 1
@@ -235,8 +239,11 @@ class _Loops:
             self._open(axis, body, 0, axis.length)
 
     def _open(self, axis: Index, body: Body, start: Value | int, stop: Value | int) -> None:
-        step = self.arrangement.step.get(axis.number, 1)
-        self.nest.open_loop(axis.number, body.bit(axis.number), start, stop, step, last=axis.length - step)
+        step, bit = self.arrangement.step.get(axis.number, 1), body.bit(axis.number)
+        if start == 0 and step == axis.length:
+            self.nest.open_fixed({axis.number: 0}, bit)
+        else:
+            self.nest.open_loop(axis.number, bit, start, stop, step, last=axis.length - step)
 
     def _open_blocks(self, body: Body, begin: Value, end: Value) -> None:
         """A loop over blocks, whose number says where along each of several axes they lie."""

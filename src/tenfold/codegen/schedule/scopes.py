@@ -111,19 +111,12 @@ class Nest:
         raise ValueError("An expression uses an index outside its range; each stage has its own indices.")
 
     @contextmanager
-    def inside(self, number: int) -> Iterator[Scope]:
-        """Go on building in one of the open scopes."""
-        builder = self.builder
-        block, builder.block = builder.block, self.scopes[number].block
-        yield self.scopes[number]
-        builder.block = block
-
-    @contextmanager
     def from_scope(self, number: int) -> Iterator[None]:
         """Go on building in one of the open scopes, and open others inside it."""
         scopes, self.scopes = self.scopes, self.scopes[: number + 1]
-        with self.inside(number):
-            yield
+        block, self.builder.block = self.builder.block, self.scopes[number].block
+        yield
+        self.builder.block = block
         self.scopes = scopes
 
     # --- opening and closing ---------------------------------------------------------------------------------
@@ -220,9 +213,10 @@ class Nest:
 
     def _made_cursor(self, group: Group, key: int, number: int) -> Register | Value:
         builder, scope = self.builder, self.scopes[number]
+        block = builder.block
         if number == 0:
-            with self.inside(0):
-                address: Register | Value = builder.address(group.buffer, group.least * group.size)
+            builder.block = scope.block
+            address: Register | Value = builder.address(group.buffer, group.least * group.size)
         else:
             address = self._cursor(group, key, number - 1)
             for variable, known in scope.variables.items():
@@ -232,24 +226,24 @@ class Nest:
                 if isinstance(known, Register):
                     address = self._walking(address, step, number)
                 else:
-                    with self.inside(number):
-                        address = builder.move(_read(address), known * step)
+                    builder.block = scope.block
+                    address = builder.move(_read(address), known * step)
         for opaque, factor in group.opaque:
             if self.home(opaque.mask) == number:
                 value = opaque.value()
-                with self.inside(number):
-                    address = builder.move(_read(address), value * (factor * group.size))
+                builder.block = scope.block
+                address = builder.move(_read(address), value * (factor * group.size))
+        builder.block = block
         return address
 
     def _walking(self, address: Register | Value, step: int, number: int) -> Register:
         """A register that begins at an address and moves with the loop of a scope."""
         builder, scope = self.builder, self.scopes[number]
-        with self.inside(number - 1):
-            first = _read(address)
-            start = scope.start
-            if isinstance(start, Value) or start:
-                first = builder.move(first, start * step)
-            register = builder.register(first)
+        builder.block = self.scopes[number - 1].block
+        first, start = _read(address), scope.start
+        if isinstance(start, Value) or start:
+            first = builder.move(first, start * step)
+        register = builder.register(first)
         scope.moves.append((register, step))
         return register
 
