@@ -30,6 +30,9 @@ _INFIX_SCALAR: Final = {
     "logical_or": "||",
     "logical_xor": "^^",
 }
+_ORDERS: Final = ("less", "less_equal", "greater", "greater_equal")
+"""Comparisons that GLSL does not have for bools."""
+
 _COMPARISONS_OF_LANES: Final = {
     "less": "lessThan",
     "less_equal": "lessThanEqual",
@@ -42,7 +45,6 @@ _COMPARISONS_OF_LANES: Final = {
 
 _BUILT_IN: Final = {
     "absolute": "abs",
-    "arccosh": "acosh",
     "arctanh": "atanh",
     "ceil": "ceil",
     "cos": "cos",
@@ -71,6 +73,10 @@ _OWN: Final = {
 }""",
     ("arccos", "float32"): """float own(float x) {
     return abs(x) <= 1.0 ? atan(sqrt((1.0 - x) * (1.0 + x)), x) : uintBitsToFloat(0x7fc00000u);
+}""",
+    ("arccosh", "float32"): """float own(float x) {
+    if (!(x >= 1.0)) return uintBitsToFloat(0x7fc00000u);
+    return x > 1e9 ? log(x) + 0.69314718056 : log(x + sqrt((x - 1.0) * (x + 1.0)));
 }""",
     ("arctan", "float32"): "float own(float x) { return isnan(x) ? x : atan(x); }",
     (
@@ -236,6 +242,8 @@ class FunctionTable:
         return Value(self._text(function, of, operands, dtype, lanes), dtype, lanes)
 
     def _text(self, function: str, of: str, operands: list[str], dtype: str, lanes: bool) -> str:
+        if function in _ORDERS and of == "bool":
+            operands = [f"{LANES['int32'] if lanes else SCALARS['int32']}({operand})" for operand in operands]
         if function in _INFIX and (of != "complex64" or function in ("add", "subtract")):
             return f"{operands[0]} {_INFIX[function]} {operands[1]}"
         if function == "negative":
@@ -279,11 +287,14 @@ def _for_each_lane(name: str, of: str, dtype: str, count: int) -> str:
 
 
 def cast(value: Value, dtype: str) -> Value:
-    """A value in another dtype: toward zero to int32, with 0 for NaN; "is not zero" to bool."""
+    """A value in another dtype: toward zero to int32, with 0 for NaN; "is not zero" to bool.
+
+    Of complex numbers it is the real part that is cast.
+    """
     text, lanes, source = value.text, value.lanes, value.dtype
     zero = "0.0" if source == "float32" else "0"
     if source == "complex64":
-        return cast(Value(f"{text}.x", "float32"), dtype) if dtype != "bool" else Value(f"{text} != vec2(0.0)", "bool")
+        return cast(Value(f"{text}.x", "float32"), dtype)
     if dtype == "complex64":
         return Value(f"vec2({cast(value, 'float32').text}, 0.0)", dtype)
     if dtype == "bool":

@@ -157,10 +157,3 @@ def _is_power_of_two(number: int) -> bool:
 def _odd_height(rows: int) -> int:
     """A height that is no power of two, and not much more than needed."""
     return 3 if rows <= 2 else rows + _is_power_of_two(rows)
-
-
-def spaced(texels: np.ndarray) -> np.ndarray:
-    """Texels `[layer, row, column, component]` with a row and a column more where their number is a power of two."""
-    _, rows, columns, _ = texels.shape
-    width, height = max(3, columns + _is_power_of_two(columns)), _odd_height(rows)
-    return np.pad(texels, ((0, 0), (0, height - rows), (0, width - columns), (0, 0)))

@@ -294,8 +294,8 @@ def _flat_main(array: Array, form: Form) -> list[str]:
 def _columns_main(array: Array, layout: Columns, lifted: Lifted) -> list[str]:
     batch, height, width, channels = array.shape
     results = [f"layout(location = {i}) out vec4 result{i};" for i in range(layout.layers)]
-    # One uniform for each, equal or not, so that shapes do not make programs differ.
-    groups, rows, columns, most = map(lifted.append, (-(-channels // TEXEL), height, width, channels))
+    groups, rows = lifted.own("groups", -(-channels // TEXEL)), lifted.own("rows", height)
+    columns, most = lifted.own("columns", width), lifted.own("channels", channels)
     place = [
         "    int x = int(gl_FragCoord.x), y = int(gl_FragCoord.y) - ints[0];",
         f"    int block = {divided('x', groups)}, group = x - block * {groups};",

@@ -42,6 +42,7 @@ class Lifted:
 
     def __init__(self, first: int) -> None:
         self._first = first
+        self._roles: dict[str, int] = {}
         self.numbers: list[int] = []
 
     def name(self, number: int) -> str:
@@ -50,10 +51,12 @@ class Lifted:
             self.numbers.append(number)
         return f"ints[{self._first + self.numbers.index(number)}]"
 
-    def append(self, number: int) -> str:
-        """A uniform of its own for a number."""
-        self.numbers.append(number)
-        return f"ints[{self._first + len(self.numbers) - 1}]"
+    def own(self, role: str, number: int) -> str:
+        """The uniform of a number in a role, which it shares with no other, equal or not."""
+        if role not in self._roles:
+            self._roles[role] = len(self.numbers)
+            self.numbers.append(number)
+        return f"ints[{self._first + self._roles[role]}]"
 
 
 @dataclass(slots=True)
@@ -202,28 +205,39 @@ class Writer:
         first = of_channel.without(self._lane) if self._lane else of_channel
         if stride == 1 and not first.is_multiple(TEXEL):
             return self._load_each_lane(source, at)
-        channel = first.expression()
-        texel = self._texel_of_columns(layout, source.array.shape, pixel, channel)
-        place = ", ".join(self._number(linear(part)) for part in texel)
-        fetched = f"pixel_{source.name}({place})"
+        fetched = f"pixel_{source.name}({', '.join(self._texel_of_columns(source, layout, pixel, first.expression()))})"
         if stride == 1:
             return Value(fetched, "float32", lanes=True)
-        component = modulo(channel, TEXEL) if channels > 1 else constant(0, "int32")
+        component = modulo(first.expression(), TEXEL) if channels > 1 else constant(0, "int32")
         return Value(f"{fetched}[{self._number(linear(component))}]", "float32")
 
-    @staticmethod
     def _texel_of_columns(
-        layout: Columns, shape: Sequence[int], pixel: Sequence[Expr], channel: Expr
-    ) -> tuple[Expr, Expr, Expr]:
-        _, height, _, channels = shape
+        self, source: Source, layout: Columns, pixel: Sequence[Expr], channel: Expr
+    ) -> tuple[str, str, str]:
+        """Column, row and layer of the texel that holds a channel of a pixel."""
+        _, height, _, channels = source.array.shape
         image, row, column = pixel
         low = bounds(column).low
         if low is None or low < 0:
             # Beyond the image the value is not used; what is not negative splits by plain division.
             column = call("maximum", column, 0)
-        groups = -(-channels // TEXEL)
-        x = simplify(quotient(column, layout.layers) * groups + quotient(channel, TEXEL))
-        return x, simplify(simplify(image * height) + row), modulo(column, layout.layers)
+        block, group, layer, image_, row_ = (
+            self._number(linear(part))
+            for part in (
+                quotient(column, layout.layers),
+                quotient(channel, TEXEL),
+                modulo(column, layout.layers),
+                image,
+                row,
+            )
+        )
+        groups = self._shape_number(f"groups of {source.name}", -(-channels // TEXEL))
+        x = group if block == "0" else f"{block} * {groups} + {group}"
+        rows = self._shape_number(f"rows of {source.name}", height) if image_ != "0" else ""
+        return x, row_ if image_ == "0" else f"{image_} * {rows} + {row_}", layer
+
+    def _shape_number(self, role: str, number: int) -> str:
+        return str(number) if self._lifted is None else self._lifted.own(role, number)
 
     def _load_each_lane(self, source: Source, at: Sequence[Expr]) -> Value:
         if self._lane is None:
