@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -12,8 +14,29 @@ import pytest
 import tenfold as tf
 from tenfold.backends.cpu.backend import CpuBackend
 from tenfold.cli import info
+from tenfold.cli.gl_info import describe_limits, find_gl, how_to_choose
 from tenfold.core.backends import BACKENDS, Availability
+from tenfold.devices.gl.drivers import LIBRARIES_VARIABLE
+from tenfold.devices.gl.interface import Limits
 from tests.cli.conftest import Tenfold
+from tests.gl_drivers import SYSTEM, find_driver
+
+LIMITS = Limits(
+    renderer="Mali-G31",
+    version="OpenGL ES 3.2",
+    texture_size=4096,
+    array_layers=256,
+    texture_units=16,
+    draw_buffers=4,
+    uniform_vectors=224,
+    float32_targets=True,
+    float16_targets=True,
+    timer_queries=True,
+    timers_reliable=True,
+    fences=True,
+    reads_block=False,
+    is_software=False,
+)
 
 
 @pytest.fixture
@@ -45,7 +68,7 @@ def test_json(tenfold: Tenfold) -> None:
 
 @pytest.mark.usefixtures("fresh_backends")
 def test_the_choice_and_its_reason() -> None:
-    assert info.collect().choice == "the only one that can be used here"
+    assert info.collect().choice.startswith("the only one that can be used here")
     BACKENDS.reset()
     tf.register_backend("best", CpuBackend, 5, probe=lambda: Availability(True, "it is there"))
     tf.register_backend("absent", CpuBackend, 9, probe=lambda: Availability(False, "it is not there"))
@@ -111,3 +134,75 @@ def test_flags_and_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None
     assert flags["TEST_OUTSIDE"] == (2, "TENFOLD_FLAGS")
     assert flags["TEST_SET"] == (5, "set")
     assert found.unknown_flags == ["TEST_NOTHING"]
+
+
+# -- OpenGL -----------------------------------------------------------------------------------------------
+
+
+def test_the_driver_and_its_limits(tenfold: Tenfold) -> None:
+    find_driver(SYSTEM)
+    gl = find_gl()
+    assert gl.problem is None
+    assert gl.driver is not None
+    assert gl.limits is not None
+    shown = tenfold("info").stdout
+    for wanted in (gl.driver, gl.limits.renderer, gl.limits.version, f"{gl.limits.texture_size} × "):
+        assert wanted in shown
+    document = json.loads(tenfold("info", "--json").stdout)
+    assert document["gl"]["limits"]["texture_units"] == gl.limits.texture_units
+    (webgl,) = (state for state in document["backends"] if state["name"] == "webgl")
+    assert webgl["by_name"] is True
+    if gl.limits.is_software:
+        assert webgl["available"] is False
+        (row,) = (line.split() for line in shown.splitlines() if line.startswith("webgl "))
+        assert row[2:4] == ["by", "name"]
+
+
+def test_how_to_get_a_driver(tenfold: Tenfold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LIBRARIES_VARIABLE, str(tmp_path))
+    assert find_gl().limits is None
+    shown = tenfold("info").stdout
+    section = shown[shown.index("OpenGL, for the backend webgl") :]
+    assert "No OpenGL driver could be used." in section
+    assert f"{tmp_path} has no libEGL and libGLESv2" in section
+    assert LIBRARIES_VARIABLE in section
+    if sys.platform == "linux":
+        assert "apt-get install" in section
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "wanted"),
+    [
+        ("kind", {}, "a GPU"),
+        ("kind", {"is_software": True}, "a program, which draws on the CPU"),
+        ("textures", {}, "4096 × 4096 texels, 256 layers"),
+        ("a draw", {}, "reads 16 textures, writes 4 layers, takes 224 uniform vectors"),
+        ("floats", {}, "32 bits, and 16 with WEBGL_FORCE_F16_TEXTURES"),
+        ("floats", {"float16_targets": False}, "32 bits"),
+        ("floats", {"float32_targets": False}, "16 bits only: `tenfold check-precision MODEL` tells whether they do"),
+        ("timer queries", {}, "yes"),
+        ("timer queries", {"timers_reliable": False}, "yes, but what they say is not to be relied on"),
+        ("timer queries", {"timer_queries": False}, "none: times are those of the clock"),
+        ("reading", {}, "does not block"),
+        ("reading", {"reads_block": True}, "blocks, so a worker thread waits"),
+    ],
+)
+def test_what_limits_mean(name: str, changed: dict[str, bool], wanted: str) -> None:
+    assert dict(describe_limits(replace(LIMITS, **changed)))[name] == wanted
+
+
+def test_a_device_without_float_targets() -> None:
+    described = dict(describe_limits(replace(LIMITS, float32_targets=False, float16_targets=False)))
+    assert described["floats"].endswith("the backend cannot be used")
+
+
+def test_how_a_program_gets_the_backend() -> None:
+    assert "SOFTWARE_WEBGL_ENABLED" not in how_to_choose(LIMITS)
+    assert "SOFTWARE_WEBGL_ENABLED:true" in how_to_choose(replace(LIMITS, is_software=True))
+
+
+def test_without_the_backend_nothing_is_said_of_it(tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {name: entry for name, entry in BACKENDS.entries.items() if name != "webgl"}
+    monkeypatch.setattr(BACKENDS, "entries", entries)
+    assert "OpenGL" not in tenfold("info").stdout
+    assert json.loads(tenfold("info", "--json").stdout)["gl"] is None

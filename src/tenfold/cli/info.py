@@ -15,9 +15,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.console import Console
 from rich.text import Text
 
 import tenfold as tf
+from tenfold.cli.gl_info import BACKEND, GlState, describe_limits, find_gl, how_to_choose
 from tenfold.cli.terminal import heading, pairs, results, table
 from tenfold.core.backends import BackendEntry
 from tenfold.core.environment import OVERRIDE_VARIABLE, FlagValue, parse_flags
@@ -29,11 +31,20 @@ PACKAGES = ("tenfold", "numpy", "wasmtime", "cffi", "wgpu", "tensorflow", "typer
 
 @dataclass(frozen=True, slots=True)
 class BackendState:
-    """A backend on this machine."""
+    """A backend on this machine.
+
+    Attributes:
+        name: its name.
+        priority: where several can be chosen, the highest one is.
+        available: whether it can be chosen automatically.
+        by_name: whether it can be used, if only when a program asks for it.
+        reason: why, or why not.
+    """
 
     name: str
     priority: float
     available: bool
+    by_name: bool
     reason: str
 
 
@@ -55,6 +66,7 @@ class Info:
     backends: list[BackendState]
     chosen: str | None
     choice: str
+    gl: GlState | None
     flags: list[FlagState]
     unknown_flags: list[str]
 
@@ -78,12 +90,15 @@ def info(
 
 def collect() -> Info:
     """Look around."""
-    backends = [_state(entry) for entry in tf.registered_backends()]
+    entries = tf.registered_backends()
+    gl = find_gl() if any(entry.name == BACKEND for entry in entries) else None
+    backends = [_state(entry, gl) for entry in entries]
     chosen, choice = _choose(backends)
     given = parse_flags(os.environ.get(OVERRIDE_VARIABLE, ""))
     flags = [_flag(name, given) for name in tf.env().registered]
     unknown = sorted(set(given) - set(tf.env().registered))
-    return Info(_platform(), {name: _version(name) for name in PACKAGES}, backends, chosen, choice, flags, unknown)
+    packages = {name: _version(name) for name in PACKAGES}
+    return Info(_platform(), packages, backends, chosen, choice, gl, flags, unknown)
 
 
 def _platform() -> dict[str, str]:
@@ -111,14 +126,15 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _state(entry: BackendEntry) -> BackendState:
+def _state(entry: BackendEntry, gl: GlState | None) -> BackendState:
     if entry.probe is None:
-        return BackendState(entry.name, entry.priority, True, "has no probe")
+        return BackendState(entry.name, entry.priority, True, True, "has no probe")
     try:
         found = entry.probe()
     except Exception as error:
-        return BackendState(entry.name, entry.priority, False, f"its probe failed: {error}")
-    return BackendState(entry.name, entry.priority, found.available, found.reason)
+        return BackendState(entry.name, entry.priority, False, False, f"its probe failed: {error}")
+    has_device = entry.name == BACKEND and gl is not None and gl.limits is not None
+    return BackendState(entry.name, entry.priority, found.available, found.available or has_device, found.reason)
 
 
 def _choose(backends: list[BackendState]) -> tuple[str | None, str]:
@@ -134,7 +150,8 @@ def _choose(backends: list[BackendState]) -> tuple[str | None, str]:
     priority = next((state.priority for state in backends if state.name == chosen), 0)
     others = [state for state in backends if state.available and state.name != chosen]
     if not others:
-        return chosen, "the only one that can be used here"
+        by_name = any(state.by_name for state in backends if state.name != chosen)
+        return chosen, "the only one that can be used here" + " without being asked for" * by_name
     if not caught:
         return chosen, f"the highest priority, {priority:g}, of the {len(others) + 1} that can be used here"
     return chosen, f"the highest priority that could be initialised; {' '.join(str(w.message) for w in caught)}"
@@ -162,8 +179,8 @@ def _show(found: Info) -> None:
         (
             Text(state.name, style="bold green" if state.name == found.chosen else ""),
             f"{state.priority:g}",
-            Text("yes", style="green") if state.available else Text("no", style="red"),
-            state.reason,
+            _usable(state),
+            state.reason.partition("\n")[0],
         )
         for state in found.backends
     ]
@@ -174,6 +191,8 @@ def _show(found: Info) -> None:
     else:
         console.print(f"Chosen: {found.chosen}, {found.choice}.")
     console.print()
+    if found.gl is not None:
+        _show_gl(console, found.gl)
     console.print(heading("Flags"))
     console.print(
         table(
@@ -183,6 +202,22 @@ def _show(found: Info) -> None:
     )
     if found.unknown_flags:
         console.print(f"{OVERRIDE_VARIABLE} sets what is no flag: {', '.join(found.unknown_flags)}.", style="yellow")
+
+
+def _usable(state: BackendState) -> Text:
+    if state.available:
+        return Text("yes", style="green")
+    return Text("by name", style="yellow") if state.by_name else Text("no", style="red")
+
+
+def _show_gl(console: Console, gl: GlState) -> None:
+    console.print(heading("OpenGL, for the backend webgl"))
+    if gl.limits is None:
+        console.print(gl.problem)
+    else:
+        rows = [("driver", gl.driver), *describe_limits(gl.limits), ("to use it", how_to_choose(gl.limits))]
+        console.print(pairs(rows))
+    console.print()
 
 
 def _value_text(value: FlagValue | None) -> str:
