@@ -126,6 +126,7 @@ def package_init(ops: Iterable[OpEntry]) -> str:
         "from typing import TYPE_CHECKING, Any",
         "",
         "import tenfold.backends.cpu  # noqa: F401",
+        "import tenfold.backends.wasm  # noqa: F401",
         "import tenfold.backends.webgl  # noqa: F401",
         *(f"from tenfold import {name}" for name in PUBLIC_ROOMS),
         *(f"from tenfold.api import {name}" for name in sorted(namespaces)),

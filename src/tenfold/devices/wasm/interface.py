@@ -27,7 +27,7 @@ between calls. The caller serialises all use of a device: nothing here is safe b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +82,12 @@ class Memory(Protocol):
     def read(self, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         """The values at an address, row-major, in an array that is the caller's own."""
 
+    def view(self, address: int, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        """The values at an address as they stand there, where the engine lets Python see its memory; else a copy.
+
+        Not to be written to, nor to be kept when the block is given back.
+        """
+
     def write(self, address: int, values: np.ndarray) -> None:
         """Put values at an address, row-major."""
 
@@ -121,7 +127,10 @@ class Module(Protocol):
         """Give up its code; its functions cannot be called any more."""
 
 
-class WasmDevice(Protocol):
+ModuleType = TypeVar("ModuleType", bound=Module)
+
+
+class WasmDevice(Protocol[ModuleType]):
     """A device; see the module's head for what it promises."""
 
     @property
@@ -148,14 +157,14 @@ class WasmDevice(Protocol):
             DeviceLostError: an earlier run was abandoned while it went on.
         """
 
-    def load(self, code: bytes, name: str) -> Module:
+    def load(self, code: bytes, name: str) -> ModuleType:
         """Compile and instantiate a module.
 
         Raises:
             BackendError: the engine refuses it, or it imports what a device does not have.
         """
 
-    def run(self, module: Module, name: str, *arguments: float) -> None:
+    def run(self, module: ModuleType, name: str, *arguments: float) -> None:
         """Run an exported function on all threads.
 
         Raises:

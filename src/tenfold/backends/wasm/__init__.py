@@ -1,0 +1,32 @@
+"""The wasm backend: kernels generated as WebAssembly, run by wasmtime.
+
+Importing it registers it; the engine is loaded when the backend is first wanted.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from tenfold.backends.wasm.registry import NAME
+from tenfold.core.backends import Availability, register_backend
+
+if TYPE_CHECKING:
+    from tenfold.backends.wasm.backend import WasmBackend
+
+PRIORITY = 2
+
+
+def _make() -> WasmBackend:
+    from tenfold.backends.wasm.backend import WasmBackend
+
+    return WasmBackend()
+
+
+def _probe() -> Availability:
+    if find_spec("wasmtime") is None:
+        return Availability(False, "wasmtime is not installed: pip install wasmtime")
+    return Availability(False, "chosen by name: its convolutions and matrix products have no routines yet")
+
+
+register_backend(NAME, _make, PRIORITY, probe=_probe)

@@ -1,0 +1,160 @@
+"""The wasm backend: tensors in one linear memory, kernels as generated modules.
+
+A kernel is run by what its definition is scheduled to, else on the host (`host_calls`). Ops run at once, on the calling
+thread or, where that is worth it, on the device's threads. Text stays on the host. Any thread may use the backend: one
+lock guards all of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet, WeakValueDictionary
+
+import numpy as np
+
+from tenfold.backends.base import Backend, BackendMemory
+from tenfold.backends.wasm.compilation import compile_call
+from tenfold.backends.wasm.keys import call_key
+from tenfold.backends.wasm.modules import target_for
+from tenfold.core import kernel as kernels
+from tenfold.core.dtypes import DType, numpy_dtype
+from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo
+from tenfold.core.storage import Shape, Storage
+from tenfold.devices.wasm.native import NativeWasmDevice
+
+if TYPE_CHECKING:
+    from tenfold.backends.wasm.calls import Call
+    from tenfold.devices.wasm.interface import Module, WasmDevice
+
+MOST_CALLS: Final = 2048
+"""How many compiled calls are kept; the oldest go first, and with the last call of a module the module."""
+
+
+class WasmBackend(Backend):
+    """Runs kernels as WebAssembly.
+
+    Attributes:
+        device: what runs modules.
+        target: what programs are made for.
+        modules: those that serve calls of any length, while a call uses them.
+        host_calls: how many calls ran on the host, by kernel and reason.
+    """
+
+    reads_at_once = True
+
+    def __init__(self) -> None:
+        self.device: WasmDevice[Any] = NativeWasmDevice()
+        self.target = target_for(self.device.features)
+        self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
+        self.host_calls: Counter[tuple[str, str]] = Counter()
+        self._calls: dict[Hashable, Call] = {}
+        self._num_data_ids = 0
+        self._lock = threading.RLock()
+        _BACKENDS.add(self)
+
+    # -- storage ------------------------------------------------------------------------------------------
+
+    def write(self, values: np.ndarray, shape: Shape, dtype: DType) -> Storage:
+        with self._lock:
+            if dtype == "string":
+                self._num_data_ids += 1
+                return Storage(self, values, shape, dtype, sum(len(v) for v in values.ravel() if v is not None))
+            address = self.device.allocator.allocate(values.nbytes)
+            self.device.memory.write(address, values)
+            return self.adopt(address, shape, dtype, values.nbytes)
+
+    def adopt(self, address: int, shape: Shape, dtype: DType, nbytes: int) -> Storage:
+        """A storage of what stands in a block of the device's allocator."""
+        self._num_data_ids += 1
+        return Storage(self, address, shape, dtype, nbytes)
+
+    def empty(self, shape: Shape, dtype: DType) -> TensorInfo:
+        """A result without elements."""
+        return TensorInfo(self.write(np.empty(shape, numpy_dtype(dtype)), shape, dtype), shape, dtype)
+
+    def values_of(self, storage: Storage) -> np.ndarray:
+        """The values where they stand; to be used no longer than the storage."""
+        if storage.dtype == "string":
+            values: np.ndarray = storage.data
+            return values.reshape(storage.shape)
+        return self.device.memory.view(storage.data, storage.shape, numpy_dtype(storage.dtype))
+
+    def read_sync(self, storage: Storage) -> np.ndarray:
+        with self._lock:
+            values = self.values_of(storage)
+            return values if storage.dtype == "string" else values.copy()
+
+    async def read(self, storage: Storage) -> np.ndarray:
+        return self.read_sync(storage)
+
+    def dispose_data(self, storage: Storage) -> None:
+        with self._lock:
+            self._num_data_ids -= 1
+            data, storage.data = storage.data, None
+            if storage.dtype != "string":
+                self.device.allocator.free(data)
+
+    def num_data_ids(self) -> int:
+        return self._num_data_ids
+
+    def memory(self) -> BackendMemory:
+        used, peak, reserved, _ = self.device.allocator.bytes
+        return BackendMemory(
+            details={
+                "num_bytes_in_wasm": used,
+                "num_bytes_in_wasm_peak": peak,
+                "num_bytes_in_wasm_reserved": reserved,
+            }
+        )
+
+    # -- computing ----------------------------------------------------------------------------------------
+
+    def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
+        with self._lock:
+            call = self._calls.get(call_key(kernel_name, inputs, attributes))
+            if call is not None:
+                return call(inputs, attributes)
+            return self.kernel_function(kernel_name)(inputs, attributes, self)
+
+    def run_generated(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
+        """Run a kernel for specs and attributes that are new, and keep what runs it."""
+        with self._lock:
+            call = compile_call(self, kernel, inputs, attributes)
+            while len(self._calls) >= MOST_CALLS:
+                del self._calls[next(iter(self._calls))]
+            self._calls[call_key(kernel.name, inputs, attributes)] = call
+            return call(inputs, attributes)
+
+    def kernels_changed(self) -> None:
+        """Look up every kernel again."""
+        with self._lock:
+            self._calls.clear()
+
+    def time(self, f: Callable[[], Any]) -> float:
+        # Kernels are done when they return.
+        started = perf_counter()
+        f()
+        return (perf_counter() - started) * 1000
+
+    # -- end ----------------------------------------------------------------------------------------------
+
+    def dispose(self) -> None:
+        with self._lock:
+            self._calls.clear()
+            self.device.dispose()
+
+
+# The registry of kernels must not keep backends alive.
+_BACKENDS: WeakSet[WasmBackend] = WeakSet()
+
+
+def _kernels_changed() -> None:
+    for backend in list(_BACKENDS):
+        backend.kernels_changed()
+
+
+kernels.on_change(_kernels_changed)

@@ -1,0 +1,29 @@
+"""What a call of a kernel is looked up by."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tenfold.core.kernel import Attributes
+
+
+def call_key(kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> Hashable:
+    """The key of a call: equal for calls that differ in nothing but the values of their inputs."""
+    parts = [None if operand is None else (operand.shape, operand.dtype) for operand in inputs]
+    return (kernel_name, *parts, frozen(attributes)) if attributes else (kernel_name, *parts)
+
+
+def frozen(value: Any) -> Hashable:
+    """An attribute as something to be hashed; numbers that print differently differ, though 1 == 1.0 == True."""
+    if value is None or isinstance(value, (str, bytes)) or type(value) is int:
+        return value
+    if isinstance(value, (tuple, list)):
+        return tuple([frozen(part) for part in value])
+    if isinstance(value, Mapping):
+        return tuple([(name, frozen(part)) for name, part in value.items()])
+    if isinstance(value, np.ndarray):
+        return (value.dtype.str, value.shape, value.tobytes())
+    return (type(value).__name__, repr(value))
