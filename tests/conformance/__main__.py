@@ -24,6 +24,8 @@ from tests.conformance.verdicts import judge
 from tools.testdata import vectors_root
 
 LONGEST_MESSAGE = 400
+FLAGS = {"webgl": {"WEBGL_CPU_FORWARD": False}}
+"""The flags under which a backend is judged: by its own kernels, not by those of the host."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not found:
         print(f"no recorded cases (*.jsonl.gz, *.jsonl) in {options.vectors}: give --vectors, or set TENFOLD_VECTORS")
         return 2
+    for name, value in FLAGS.get(options.backend, {}).items():
+        tf.env().set(name, value)
     try:
         with tf.backend_scope(options.backend):
             report = replay_all(found, options.backend, str(options.vectors), options.kind, options.op)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 import tenfold as tf
+from tenfold.backends.webgl.host_calls import FORWARDED
 from tenfold.core.errors import BackendError
 from tenfold.devices.gl.library import load_libraries
 
@@ -30,5 +31,9 @@ def webgl(_driver: None) -> Iterator[WebglBackend]:
     before = tf.env().get_bool("WEBGL_CPU_FORWARD")
     tf.env().set("WEBGL_CPU_FORWARD", False)
     with tf.backend_scope("webgl") as backend:
-        yield cast("WebglBackend", backend)
+        webgl = cast("WebglBackend", backend)
+        webgl.host_calls.clear()
+        yield webgl
+        forwarded = [kernel for kernel, reason in webgl.host_calls if reason == FORWARDED]
+        assert not forwarded, f"{forwarded} ran on the host"
     tf.env().set("WEBGL_CPU_FORWARD", before)

@@ -104,9 +104,10 @@ class Recipe:
 
     def _inputs(self) -> Specs:
         """The specs of the inputs; as those of flat arrays, where the kernel does not care."""
+        if not self.kernel.elementwise:
+            return self.specs
         shape = self.wanted[0].shape
-        known = [spec for spec in self.specs if spec is not None]
-        if not self.kernel.elementwise or not all(s.shape == shape or element_count(s.shape) == 1 for s in known):
+        if not all(s is None or s.shape == shape or element_count(s.shape) == 1 for s in self.specs):
             return self.specs
         flat = (element_count(shape),)
         return [None if s is None else TensorSpec(flat if s.shape == shape else (1,), s.dtype) for s in self.specs]

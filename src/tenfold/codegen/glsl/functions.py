@@ -79,10 +79,12 @@ _OWN: Final = {
     return x > 1e9 ? log(x) + 0.69314718056 : log(x + sqrt((x - 1.0) * (x + 1.0)));
 }""",
     ("arctan", "float32"): "float own(float x) { return isnan(x) ? x : atan(x); }",
-    (
-        "arctan2",
-        "float32",
-    ): "float own(float y, float x) { return isnan(x + y) && (isnan(x) || isnan(y)) ? x + y : atan(y, x); }",
+    ("arctan2", "float32"): """float own(float y, float x) {
+    if (isnan(x) || isnan(y)) return x + y;
+    if (x != 0.0 || y != 0.0) return atan(y, x);
+    float size = floatBitsToInt(x) < 0 ? 3.14159265359 : 0.0;
+    return floatBitsToInt(y) < 0 ? -size : size;
+}""",
     ("reciprocal", "int32"): "int own(int x) { return x == 1 ? 1 : (x == -1 ? -1 : 0); }",
     ("sign", "float32"): "float own(float x) { return isnan(x) ? x : sign(x); }",
     ("sign", "int32"): "int own(int x) { return sign(x); }",
