@@ -35,8 +35,8 @@ EXPORTS: dict[str, str] = {
     "core.engine": "Engine MemoryInfo engine memory run_kernel",
     "core.environment": "ENV Environment deprecation_warn disable_deprecation_warnings enable_debug_mode "
     "enable_prod_mode env",
-    "core.errors": "BackendError DisposedError GradientNotFoundError KernelNotFoundError ModelFormatError "
-    "TenfoldError UnsupportedOpError",
+    "core.errors": "BackendError DeviceLostError DisposedError GradientNotFoundError KernelNotFoundError "
+    "ModelFormatError TenfoldError UnsupportedOpError",
     "core.kernel": "TensorInfo TensorSpec copy_registered_kernels get_gradient get_kernel get_kernels_for_backend "
     "register_gradient register_kernel unregister_gradient unregister_kernel",
     "core.pending": "Pending",

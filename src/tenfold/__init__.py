@@ -64,6 +64,7 @@ from tenfold.core.environment import (
 )
 from tenfold.core.errors import (
     BackendError,
+    DeviceLostError,
     DisposedError,
     GradientNotFoundError,
     KernelNotFoundError,
@@ -433,6 +434,7 @@ __all__ = [
     "AdamaxOptimizer",
     "Availability",
     "BackendError",
+    "DeviceLostError",
     "DisposedError",
     "Engine",
     "Environment",
