@@ -124,15 +124,23 @@ class Assembly:
 def best_columns(plan: Plan, most: int) -> int:
     """How many columns lie side by side in the images of a plan.
 
-    Wide blocks save fetches, unused columns cost arithmetic. It is one number for all images: they share programs.
+    A block of columns fetches a texel for each and four for the weights, and multiplies for about as long as a third of
+    its fetches take; columns past the width are fetched for nothing. One number serves all images: they share programs.
     """
-    images = [plan.specs[step.outputs[0]].shape for step in plan.steps if step.kernel in CONVOLUTIONS]
+    convolutions = [step for step in plan.steps if step.kernel in CONVOLUTIONS]
 
     def cost(layers: int) -> float:
-        sizes = (s[0] * s[1] * Columns(layers).blocks(s[2]) * layers * s[3] for s in images if len(s) == 4)
-        return sum(sizes) * (0.57 + 3.0 / layers)
+        total = 0.0
+        for step in convolutions:
+            shape = plan.specs[step.outputs[0]].shape
+            filter = () if step.inputs[1] is None else plan.specs[step.inputs[1]].shape
+            if len(shape) == len(filter) == 4:
+                sums = filter[0] * filter[1] * (1 if CONVOLUTIONS[step.kernel] else filter[2])
+                blocks = Columns(layers).blocks(shape[2])
+                total += shape[0] * shape[1] * shape[3] * sums * blocks * (layers * 4 / 3 + 4)
+        return total
 
-    return min(range(most, 1, -1), key=cost) if images else 1
+    return min(range(most, 1, -1), key=cost) if convolutions and most > 1 else 1
 
 
 def assemble(plan: Plan, float_format: Format, limits: Limits, flat: bool = False) -> Assembly:
@@ -287,7 +295,7 @@ class _Assembler:
         """Whether the device has textures for image, filter and result."""
         extents = (
             self._columns_for(info.in_shape).extent(info.in_shape, "float32"),
-            self._columns.extent(info.out_shape, "float32"),
+            self._columns_of_result(info.out_shape).extent(info.out_shape, "float32"),
             PACKED.extent(packed_shape(filter.shape, depthwise), "float32"),
         )
         return all(map(self._fits, extents))
@@ -298,12 +306,13 @@ class _Assembler:
         """Draw what the epilogue in `target` makes of a convolution's `result`."""
         packed = self._packed(filter, depthwise)
         layout_in = self._image_layout(image)
-        epilogue = render_epilogue(target, result, self._columns, self._layouts_of(target), OWN_SOURCES)
-        shader = convolution(info, layout_in, self._columns, epilogue, depthwise)
+        layout = self._columns_of_result(info.out_shape)
+        epilogue = render_epilogue(target, result, layout, self._layouts_of(target), OWN_SOURCES)
+        shader = convolution(info, layout_in, layout, epilogue, depthwise)
         sources = [self._place(image, layout_in), self._place(packed, PACKED)]
         sources += [self._place(source.array, source.layout) for source in epilogue.sources]
         floats = tuple(1 / side for place in sources[:OWN_SOURCES] for side in self._places[place].extent[:2])
-        self._finish(target, self._columns, shader.body, shader.samplers, sources, shader.numbers, floats)
+        self._finish(target, layout, shader.body, shader.samplers, sources, shader.numbers, floats)
 
     def _packed(self, filter: Array, depthwise: bool) -> Array:
         """A filter as the routine reads it: at once if it is constant, else by a draw."""
@@ -372,8 +381,12 @@ class _Assembler:
         return layout if isinstance(layout, Columns) else self._columns_for(image.shape)
 
     def _columns_for(self, shape: Sequence[int]) -> Columns:
-        """The columns of an image: pictures of few channels have no reason to be dealt to layers."""
-        return Columns(1) if shape[3] <= TEXEL else self._columns
+        """The columns of an image: pictures of few channels and single pixels have no reason to be dealt to layers."""
+        return Columns(1) if shape[3] <= TEXEL or shape[2] == 1 else self._columns
+
+    def _columns_of_result(self, shape: Sequence[int]) -> Columns:
+        """The columns that a convolution writes."""
+        return Columns(1) if shape[2] == 1 else self._columns
 
     def _layout_of_input(self, number: int) -> Layout:
         """Pictures that convolutions read come in columns: they are packed so before they are uploaded."""

@@ -199,6 +199,9 @@ START: Final = {
 """What reductions begin with, by kind and dtype."""
 
 
+_BOUNDS: Final = {"maximum": "lessThan", "minimum": "greaterThan"}
+
+
 class Value(NamedTuple):
     """A value in GLSL.
 
@@ -211,6 +214,11 @@ class Value(NamedTuple):
     text: str
     dtype: str
     lanes: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a literal."""
+        return self.text.lstrip("(-")[:1].isdigit()
 
     @property
     def type(self) -> str:
@@ -241,6 +249,10 @@ class FunctionTable:
         lanes = any(argument.lanes for argument in arguments)
         of = arguments[1].dtype if function == "select" else arguments[0].dtype
         operands = [argument.spread() if lanes else argument.text for argument in arguments]
+        if lanes and function in _BOUNDS and of == "float32" and arguments[1].is_number:
+            # What is not beyond the bound stays, and so does NaN.
+            beyond = f"{_BOUNDS[function]}({operands[0]}, {operands[1]})"
+            return Value(f"mix({operands[0]}, {operands[1]}, {beyond})", dtype, lanes)
         return Value(self._text(function, of, operands, dtype, lanes), dtype, lanes)
 
     def _text(self, function: str, of: str, operands: list[str], dtype: str, lanes: bool) -> str:

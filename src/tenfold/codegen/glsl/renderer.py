@@ -321,10 +321,12 @@ def store_columns(computed: Sequence[str], columns: str, channels: str) -> list[
         channels: how many channels it has.
     """
     count = len(computed)
-    lines = [f"    bvec4 used = lessThan(ivec4(0, 1, 2, 3) + group * 4, ivec4({channels}));"]
-    for layer, value in enumerate(computed):
-        inside = f"block * {count} + {layer} < {columns}" if count > 1 else "true"
-        lines.append(f"    result{layer} = {inside} ? mix(vec4(0.0), {value}, used) : vec4(0.0);")
+    # Computed unconditionally and then chosen: branches would keep compilers from sharing what columns have in common.
+    lines = [f"    bvec4 used = lessThan(ivec4(0, 1, 2, 3) + group * 4, ivec4({channels})), none = bvec4(false);"]
+    lines += [f"    vec4 computed{layer} = {value};" for layer, value in enumerate(computed)]
+    for layer in range(count):
+        kept = f"block * {count} + {layer} < {columns} ? used : none" if count > 1 else "used"
+        lines.append(f"    result{layer} = mix(vec4(0.0), computed{layer}, {kept});")
     return lines
 
 
