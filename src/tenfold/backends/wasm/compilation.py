@@ -11,6 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from tenfold.backends.wasm.calls import Call, GeneratedCall, LeanCall, Output, SingleCall, ViewCall
+from tenfold.backends.wasm.checks import CHECKS, CheckedCall
 from tenfold.backends.wasm.host_calls import HostCall
 from tenfold.backends.wasm.keys import frozen
 from tenfold.backends.wasm.modules import WIDTH, Stage, module_of
@@ -32,6 +33,9 @@ VIEWS: Final = ("Identity", "Reshape")
 IN_MEMORY: Final = ("float32", "int32", "bool", "complex64")
 """The dtypes that programs compute with."""
 
+HOST_KERNELS: Final = {"BroadcastArgs": "its values are shapes, which must be looked at to see whether they fit"}
+"""Kernels that run on the host though they have a definition, and why."""
+
 ANY_LENGTH: Final = 1 << 12
 """The length that programs for arrays of any length are made with."""
 
@@ -43,15 +47,16 @@ def compile_call(backend: WasmBackend, kernel: Kernel, inputs: Sequence[Any], at
     outputs = [inferred] if isinstance(inferred, TensorSpec) else list(inferred)
     if kernel.name in VIEWS:
         return ViewCall(outputs[0])
-    if kernel.definition is None:
-        return HostCall(backend, kernel.name, "it has no definition")
+    if kernel.definition is None or kernel.name in HOST_KERNELS:
+        return HostCall(backend, kernel.name, HOST_KERNELS.get(kernel.name, "it has no definition"))
     for spec in (*specs, *outputs):
         if spec is not None and spec.dtype not in IN_MEMORY:
             return HostCall(backend, kernel.name, f"programs do not compute with {spec.dtype}")
     try:
         if kernel.elementwise and isinstance(inferred, TensorSpec) and _is_flat(specs, inferred):
             return _flat_call(backend, kernel, specs, attributes, inferred)
-        return _call(backend, kernel, specs, attributes, outputs, isinstance(inferred, TensorSpec))
+        call = _call(backend, kernel, specs, attributes, outputs, isinstance(inferred, TensorSpec))
+        return CheckedCall(backend, call, CHECKS[kernel.name]) if kernel.name in CHECKS else call
     except NotImplementedError as error:
         return HostCall(backend, kernel.name, str(error))
 
