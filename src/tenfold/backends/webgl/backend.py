@@ -159,7 +159,7 @@ class WebglBackend(Backend):
             place = placed(storage.shape, storage.dtype, self.float_format, self.limits)
             numbers = to_numbers(values.on_host())
             texture = self.textures.take(place.width, place.height, 1, place.format)
-            self.commands.add(lambda device: device.upload_flat(texture, numbers))
+            self.commands.upload_flat(texture, numbers)
             values.texture = texture
             if self.settings.half or element_count(storage.shape) > KEPT_ON_HOST:
                 values.host = None
@@ -344,8 +344,10 @@ class WebglBackend(Backend):
     # -- end ----------------------------------------------------------------------------------------------
 
     def dispose(self) -> None:
+        settings.ignore(self)
         if self._worker is not None:
             self._worker.shutdown()
+        self._calls.clear()
         self.commands.dispose()
 
 

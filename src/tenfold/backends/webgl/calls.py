@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenfold.backends.webgl.flat import INTEGERS
@@ -94,16 +94,23 @@ class DrawCall:
         if backend.forwards(inputs):
             return run_on_host(backend, self._kernel_name, inputs, attributes, FORWARDED)
         textures: dict[int, Texture] = {n: backend.upload(inputs[n].storage) for n in self._used}
-        for number, step in enumerate(self._steps, self._count):
-            target = textures[number] = backend.textures.take_from(step.shelf)
-            sources = tuple([textures[source] for source in step.sources])
-            backend.commands.draw(Draw(step.program, sources, target, ints=step.ints, height=step.rows))
+        try:
+            for number, step in enumerate(self._steps, self._count):
+                target = textures[number] = backend.textures.take_from(step.shelf)
+                sources = tuple([textures[source] for source in step.sources])
+                backend.commands.draw(Draw(step.program, sources, target, ints=step.ints, height=step.rows))
+        except BaseException:
+            self._give_back(textures, frozenset())
+            raise
         infos = [self._wrap(output, inputs, textures) for output in self._outputs]
-        kept = {output.value for output in self._outputs}
+        self._give_back(textures, {output.value for output in self._outputs})
+        return infos[0] if self._single else infos
+
+    def _give_back(self, textures: Mapping[int, Texture], kept: Collection[int | None]) -> None:
+        """Give back what steps computed, but for what is kept."""
         for number, texture in textures.items():
             if number >= self._count and number not in kept:
-                backend.textures.give_back(texture)
-        return infos[0] if self._single else infos
+                self._backend.textures.give_back(texture)
 
     def dispose(self) -> None:
         """Give the programs back."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LONGEST: Final = 128
 """How many commands may wait; a GPU has nothing to do while they do."""
 
+MOST_BYTES: Final = 2**26
+"""How many bytes may wait to be uploaded; they take the host's memory as long."""
+
 Command = Callable[["NativeGlDevice"], None]
 
 
@@ -40,6 +43,7 @@ class Commands:
         self._device = device
         self._lock = threading.RLock()
         self._waiting: deque[Draw | Command] = deque()
+        self._bytes_waiting = 0
 
     def draw(self, draw: Draw) -> None:
         """Ask for a draw."""
@@ -51,10 +55,22 @@ class Commands:
     def add(self, command: Command) -> None:
         """Ask for something else to be done at this point of the order."""
         self._waiting.append(command)
+        if len(self._waiting) >= self.longest:
+            self.submit()
 
     def upload(self, texture: Texture, texels: np.ndarray) -> None:
-        """Ask for a texture to be filled."""
+        """Ask for a texture to be filled with `[layer, row, column, component]` texels."""
+        self._bytes_waiting += texels.nbytes
         self.add(lambda device: device.upload(texture, texels))
+        if self._bytes_waiting > MOST_BYTES:
+            self.submit()
+
+    def upload_flat(self, texture: Texture, numbers: np.ndarray) -> None:
+        """Ask for the front of a flat texture to be filled."""
+        self._bytes_waiting += numbers.nbytes
+        self.add(lambda device: device.upload_flat(texture, numbers))
+        if self._bytes_waiting > MOST_BYTES:
+            self.submit()
 
     def record(self, draws: Sequence[Draw]) -> int:
         """Prepare a list of draws for `replay`; gives its number."""
@@ -100,6 +116,7 @@ class Commands:
 
     def _work_off(self, device: NativeGlDevice) -> None:
         waiting = self._waiting
+        self._bytes_waiting = 0
         while waiting:
             command = waiting.popleft()
             if callable(command):

@@ -47,6 +47,10 @@ def compile_call(backend: WebglBackend, kernel: Kernel, inputs: Sequence[Any], a
     reason = host_reason(kernel, specs, wanted, attributes)
     if reason is not None:
         return HostCall(backend, kernel.name, reason)
+    for spec in (*specs, *wanted):
+        if spec is not None:
+            # Refused here, by its own shape: definitions may see flat arrays.
+            placed(spec.shape, spec.dtype, backend.float_format, backend.limits)
     if kernel.definition is None:
         raise KernelNotFoundError(f"The kernel {kernel.name!r} of the backend {backend.name!r} has no definition.")
     assembled = assembled_call(backend, kernel.name, specs, wanted[0], attributes) if has_one else None

@@ -70,6 +70,11 @@ def listen(listener: Listener) -> None:
     _listeners.add(listener)
 
 
+def ignore(listener: Listener) -> None:
+    """Tell `listener` no more."""
+    _listeners.discard(listener)
+
+
 def _flags_changed() -> None:
     for listener in list(_listeners):
         listener.flags_changed()
