@@ -207,13 +207,44 @@ def _flat_form(array: Array, sources: Sequence[Source]) -> Form:
     if _knows_only_positions(array, by_element.bindings, position.value):
         bound = Substitution({_POSITION: simplify(simplify(texel * TEXEL) + lane)})
         bindings = {axis: bound.of(index) for axis, index in by_element.bindings.items()}
-        return Form(((texel.value, "texel"),), bindings, lane.value)
+        form = Form(((texel.value, "texel"),), bindings, lane.value)
+        return form if _loads_regularly(array, bindings, lane.value) else by_element
     if array.rank and array.shape[-1] % TEXEL == 0:
         groups = array.shape[-1] // TEXEL
         last = simplify(simplify(modulo(texel, groups) * TEXEL) + lane)
         indices = [*unflatten(quotient(texel, groups), array.shape[:-1]), last]
-        return Form(((texel.value, "texel"),), _bound(array, indices), lane.value)
+        form = Form(((texel.value, "texel"),), _bound(array, indices), lane.value)
+        if _loads_regularly(array, form.bindings, lane.value):
+            return form
     return by_element
+
+
+def _loads_regularly(array: Array, bindings: Mapping[int, Expr], lane: Index) -> bool:
+    """Whether all four lanes lie equally far apart in every array that is loaded from."""
+    if array.stage is None:
+        return False
+    body = Substitution(bindings).of(array.stage.body)
+    mentions: dict[int, bool] = {}
+
+    def mentions_lane(node: Expr) -> bool:
+        if id(node) not in mentions:
+            own = node.function == "index" and node.value.number == lane.number
+            mentions[id(node)] = own or any(list(map(mentions_lane, node.arguments)))
+        return mentions[id(node)]
+
+    mentions_lane(body)
+    seen: set[int] = set()
+
+    def holds(node: Expr) -> bool:
+        if id(node) in seen or not mentions_lane(node):
+            return True
+        seen.add(id(node))
+        if node.function == "element":
+            at = linear_position(node.arguments, node.value.shape).without(lane)
+            return not any(mentions_lane(term) for term, _ in at.terms.values())
+        return all(map(holds, node.arguments))
+
+    return holds(body)
 
 
 def _bound(array: Array, indices: Sequence[Expr]) -> dict[int, Expr]:
@@ -274,19 +305,22 @@ def _vector(dtype: str) -> str:
 
 def _flat_main(array: Array, form: Form) -> list[str]:
     vector = _vector(array.dtype)
-    texel = "(int(gl_FragCoord.y) << ints[0]) + int(gl_FragCoord.x)"
     if form.lane is not None:
-        computed = "element(texel)"
+        computing = ["    result = element(texel);"]
     elif array.dtype == "complex64":
-        computed = f"{vector}(element(texel * 2), element(texel * 2 + 1))"
+        computing = [f"    result = {vector}(element(texel * 2), element(texel * 2 + 1));"]
     else:
-        each = ", ".join(f"element(texel * 4{f' + {lane}' if lane else ''})" for lane in range(TEXEL))
-        computed = f"{vector}({each})"
+        # A loop is compiled in a fraction of the time that four copies of a long body take.
+        computing = [
+            f"    {vector} computed = {vector}(0);",
+            "    for (int lane = 0; lane < 4; lane++) computed[lane] = element(texel * 4 + lane);",
+            "    result = computed;",
+        ]
     return [
         f"layout(location = 0) out {vector} result;",
         "void main() {",
-        f"    int texel = {texel};",
-        f"    result = {computed};",
+        "    int texel = (int(gl_FragCoord.y) << ints[0]) + int(gl_FragCoord.x);",
+        *computing,
         "}",
     ]
 
