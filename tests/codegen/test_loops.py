@@ -335,8 +335,8 @@ def test_fused_multiply_adds_round_once(machine: Machine) -> None:
         )
         results[target.name] = machine.run(program, {sources[0]: x})[output]
         np.testing.assert_array_equal(run(program, {sources[0]: x}, width=4)[output], results[target.name])
-    assert results["plain"][0] == x[0] * x[0] - np.float32(1)
-    assert results["relaxed"][0] == np.float32(float(x[0]) ** 2 - 1)
+    assert results[PLAIN.name][0] == x[0] * x[0] - np.float32(1)
+    assert results[RELAXED.name][0] == np.float32(float(x[0]) ** 2 - 1)
 
 
 def test_the_interpreter_is_strict() -> None:

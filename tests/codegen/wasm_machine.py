@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import wasmtime
 
-from tenfold.codegen.loops.program import Buffer, Program, Target
+from tenfold.codegen.loops.program import Buffer, Program
 from tenfold.codegen.wasm.assembler import PAGE_BYTES, ImportedMemory, Module
 from tenfold.codegen.wasm.renderer import add_program
+from tenfold.codegen.wasm.targets import target
 
-PLAIN = Target("plain", width=4)
-RELAXED = Target("relaxed", width=4, fused=True, ordered=True)
+PLAIN = target("v8", relaxed=False)
+RELAXED = target("wasmtime", relaxed=True)
 MARGIN = PAGE_BYTES
 
 _DTYPES = {"float32": np.float32, "int32": np.int32, "bool": np.bool_, "complex64": np.complex64}

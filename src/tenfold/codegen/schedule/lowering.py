@@ -6,7 +6,7 @@ several places of some axes: what depends on such an axis has a value for each p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tenfold.codegen.compute import Array, Index
@@ -33,6 +33,7 @@ class Lowering:
         lanes: number of the variable that is spread over lanes; None where everything is scalar.
         tile: the places of a tile along some variables, in elements, by the variables' numbers.
         place: where in the tile the next values are computed.
+        given: elements that are in no memory, by the ids of the arrays that they are loaded from.
     """
 
     def __init__(self, nest: Nest, body: Body, buffers: dict[int, Buffer]) -> None:
@@ -42,6 +43,7 @@ class Lowering:
         self.lanes: int | None = None
         self.tile: dict[int, Sequence[int]] = {}
         self.place: dict[int, int] = {}
+        self.given: dict[int, Callable[[], Value]] = {}
         self._buffers = buffers
         self._tile_mask = 0
         self._lanes_bit = 0
@@ -195,8 +197,11 @@ class Lowering:
     # --- memory ----------------------------------------------------------------------------------------------
 
     def _load(self, expr: Expr) -> Lowered:
-        access = self.body.accesses[id(expr)]
         array: Array = expr.value
+        given = self.given.get(id(array))
+        if given is not None:
+            return given()
+        access = self.body.accesses[id(expr)]
         if not array.size:
             zero = self.builder.constant(0, vector(SCALARS.get(array.dtype, _F32), 1))
             return (zero, zero) if array.dtype == "complex64" else zero

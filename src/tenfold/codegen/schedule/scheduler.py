@@ -248,11 +248,7 @@ class _Loops:
     def _open_blocks(self, body: Body, begin: Value, end: Value) -> None:
         """A loop over blocks, whose number says where along each of several axes they lie."""
         b, nest = self.nest.builder, self.nest
-        block = nest.open_loop(0, 0, begin, end)
-        counter = block.variables.pop(0)
-        if isinstance(counter, (Value, int)):
-            raise TypeError("A loop counts in a register.")
-        rest = counter.value
+        rest = nest.open_blocks(begin, end)
         known: dict[int, Value | int] = {}
         bits = 0
         for axis in reversed(self._shared):

@@ -154,6 +154,15 @@ class Nest:
             scope.retreat = retreat, step - last % step
         return scope
 
+    def open_blocks(self, begin: Value | int, end: Value | int) -> Value:
+        """Count blocks, which are the value of no variable; the number of the block."""
+        return self.open(self.builder.loop(begin, end))
+
+    def open(self, loop: LoopScope) -> Value:
+        """Open a loop that counts no variable; what it counts."""
+        self._push(loop, loop.body, 0)
+        return loop.variable.value
+
     def open_branch(self, condition: Value) -> Scope:
         """Go on only where a condition holds."""
         branch = self.builder.branch(condition)
