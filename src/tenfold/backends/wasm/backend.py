@@ -51,6 +51,7 @@ class WasmBackend(Backend):
         self.target = target_for(self.device.features)
         self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
         self.host_calls: Counter[tuple[str, str]] = Counter()
+        self._free = self.device.allocator.free
         self._calls: dict[Hashable, Call] = {}
         self._num_data_ids = 0
         self._lock = threading.RLock()
@@ -94,9 +95,9 @@ class WasmBackend(Backend):
     def dispose_data(self, storage: Storage) -> None:
         with self._lock:
             self._num_data_ids -= 1
-            data, storage.data = storage.data, None
             if storage.dtype != "string":
-                self.device.allocator.free(data)
+                self._free(storage.data)
+            storage.data = None
 
     def num_data_ids(self) -> int:
         return self._num_data_ids

@@ -138,17 +138,32 @@ class SingleCall(GeneratedCall):
 class LeanCall(GeneratedCall):
     """Runs one stage that computes the one output; what most eager ops spend their time in."""
 
-    __slots__ = ()
+    __slots__ = ("_allocate", "_dtype", "_nbytes", "_shape")
+
+    def __init__(
+        self,
+        backend: WasmBackend,
+        module: Module,
+        inputs: int,
+        used: Sequence[int],
+        sizes: Sequence[int],
+        outputs: Sequence[Output],
+        work: int,
+        extra: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(backend, module, inputs, used, sizes, outputs, work, extra)
+        self._allocate = backend.device.allocator.allocate
+        (self._shape, self._dtype), self._nbytes = outputs[0].spec, outputs[0].nbytes
 
     def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> Any:
-        backend = self._backend
-        allocator = backend.device.allocator
-        output = self._outputs[0]
-        address = allocator.allocate(output.nbytes)
+        address = self._allocate(self._nbytes)
         try:
-            self.run([*[inputs[number].storage.data for number in self._used], address])
+            if self._work < WORTH_SHARING:
+                self._call(*[inputs[number].storage.data for number in self._used], address, *self._extra)
+            else:
+                self.run([*[inputs[number].storage.data for number in self._used], address])
         except BaseException:
-            allocator.free(address)
+            self._backend.device.allocator.free(address)
             raise
-        shape, dtype = output.spec
-        return TensorInfo(backend.adopt(address, shape, dtype, output.nbytes), shape, dtype)
+        backend, shape, dtype = self._backend, self._shape, self._dtype
+        return TensorInfo(backend.adopt(address, shape, dtype, self._nbytes), shape, dtype)

@@ -12,8 +12,15 @@ from tenfold.core.kernel import Attributes
 
 def call_key(kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> Hashable:
     """The key of a call: equal for calls that differ in nothing but the values of their inputs."""
-    parts = [None if operand is None else (operand.shape, operand.dtype) for operand in inputs]
-    return (kernel_name, *parts, frozen(attributes)) if attributes else (kernel_name, *parts)
+    key: list[Hashable] = [kernel_name]
+    for operand in inputs:
+        if operand is None:
+            key.append(None)
+        else:
+            key += (operand.shape, operand.dtype)
+    if attributes:
+        key.append(frozen(attributes))
+    return tuple(key)
 
 
 def frozen(value: Any) -> Hashable:
