@@ -18,6 +18,7 @@ from tenfold.backends.wasm import backend as backend_module
 from tenfold.backends.wasm import calls
 from tenfold.backends.wasm.compilation import HOST_KERNELS
 from tenfold.core.backends import BACKENDS
+from tenfold.devices.wasm.functions import NativeFunction
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
@@ -129,7 +130,7 @@ def test_a_failed_call_gives_back_what_it_took(wasm: WasmBackend, monkeypatch: p
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(calls.GeneratedCall, "run", fail)
+    monkeypatch.setattr(NativeFunction, "__call__", fail)
     for op in (lambda: tf.softmax(several), x.exp):
         with pytest.raises(KeyboardInterrupt):
             op()
