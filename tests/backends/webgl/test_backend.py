@@ -236,6 +236,7 @@ def test_textures_are_used_again(webgl: WebglBackend) -> None:
 @pytest.mark.parametrize(("threshold", "keeps"), [(-1, True), (0, False), (10**9, True)])
 def test_textures_are_deleted_above_a_threshold(webgl: WebglBackend, threshold: int, keeps: bool) -> None:
     tf.env().set("WEBGL_DELETE_TEXTURE_THRESHOLD", threshold)
+    tf.memory()  # what earlier tests left to be collected
     webgl.textures.delete_free()
     webgl.finish()
     before = webgl.memory().details["num_bytes_in_gpu_allocated"]

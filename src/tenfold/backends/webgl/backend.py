@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
@@ -27,7 +27,8 @@ from tenfold.backends.webgl.compilation import compile_call
 from tenfold.backends.webgl.flags import DEVICE
 from tenfold.backends.webgl.flat import element_count, from_numbers, number_count, placed, to_numbers
 from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
-from tenfold.backends.webgl.keys import call_key
+from tenfold.backends.webgl.host_kernels import FOLLOW_FLAGS
+from tenfold.backends.webgl.keys import CallKey, call_key
 from tenfold.backends.webgl.plans import WebglPlan, flattened
 from tenfold.backends.webgl.precision import check_inputs, check_results
 from tenfold.backends.webgl.programs import Programs
@@ -94,7 +95,7 @@ class WebglBackend(Backend):
         self.float_format: Format = FLOAT32
         self.lock = threading.RLock()
         self._device_limits = device.limits
-        self._calls: dict[Hashable, Call] = {}
+        self._calls: dict[CallKey, Call] = {}
         self._num_data_ids = 0
         self._worker: ThreadPoolExecutor | None = None
         self._timing = False
@@ -122,13 +123,18 @@ class WebglBackend(Backend):
             self.float_format = floats
             self.limits = replace(self._device_limits, texture_size=most)
             self.kernels_changed()
+        else:
+            self._forget_calls(FOLLOW_FLAGS)
 
     def kernels_changed(self) -> None:
         """Look up every kernel again."""
         with self.lock:
-            calls, self._calls = self._calls, {}
-            for call in calls.values():
-                call.dispose()
+            self._forget_calls(frozenset(key[0] for key in self._calls))
+
+    def _forget_calls(self, kernel_names: Collection[str]) -> None:
+        with self.lock:
+            for key in [key for key in self._calls if key[0] in kernel_names]:
+                self._calls.pop(key).dispose()
 
     # -- storage ------------------------------------------------------------------------------------------
 

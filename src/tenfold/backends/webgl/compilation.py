@@ -44,7 +44,7 @@ def compile_call(backend: WebglBackend, kernel: Kernel, inputs: Sequence[Any], a
     wanted = [inferred] if isinstance(inferred, TensorSpec) else list(inferred)
     if kernel.name in VIEWS:
         return ViewCall(wanted[0])
-    reason = host_reason(kernel, specs, wanted, attributes)
+    reason = host_reason(kernel, specs, wanted, attributes, backend.settings)
     if reason is not None:
         return HostCall(backend, kernel.name, reason)
     for spec in (*specs, *wanted):

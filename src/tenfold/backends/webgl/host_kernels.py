@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from tenfold.backends.webgl.flat import ON_DEVICE
-from tenfold.core.environment import ENV
 
 if TYPE_CHECKING:
+    from tenfold.backends.webgl.settings import Settings
     from tenfold.core.kernel import Attributes, Kernel, TensorSpec
 
 _SHAPE: Final = "the shape of its result depends on values"
@@ -40,8 +40,16 @@ HOST_KERNELS: Final[dict[str, str]] = {
 """The kernels that are computed there whatever they are called with."""
 
 
+FOLLOW_FLAGS: Final = ("TopK",)
+"""Kernels of which flags say where they are computed."""
+
+
 def host_reason(
-    kernel: Kernel, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec], attributes: Attributes
+    kernel: Kernel,
+    inputs: Sequence[TensorSpec | None],
+    outputs: Sequence[TensorSpec],
+    attributes: Attributes,
+    settings: Settings,
 ) -> str | None:
     """Why a call is computed on the host; None if it is not."""
     if kernel.name in HOST_KERNELS:
@@ -49,14 +57,14 @@ def host_reason(
     for spec in (*inputs, *outputs):
         if spec is not None and spec.dtype not in ON_DEVICE:
             return _TEXT if spec.dtype == "string" else f"no texture holds {spec.dtype} values"
-    if kernel.name == "TopK" and inputs[0] is not None and ENV.get_bool("WEBGL_CPU_FORWARD"):
-        return _top_k_reason(inputs[0].shape[-1], attributes["k"])
+    if kernel.name == "TopK" and inputs[0] is not None and settings.forward:
+        return _top_k_reason(inputs[0].shape[-1], attributes["k"], settings)
     return None
 
 
-def _top_k_reason(length: int, k: int) -> str | None:
-    if length < ENV.get_number("TOPK_LAST_DIM_CPU_HANDOFF_SIZE_THRESHOLD"):
+def _top_k_reason(length: int, k: int, settings: Settings) -> str | None:
+    if length < settings.top_k_rows_below:
         return "its rows are shorter than TOPK_LAST_DIM_CPU_HANDOFF_SIZE_THRESHOLD"
-    if k > ENV.get_number("TOPK_K_CPU_HANDOFF_THRESHOLD"):
+    if k > settings.top_k_above:
         return "k is more than TOPK_K_CPU_HANDOFF_THRESHOLD"
     return None

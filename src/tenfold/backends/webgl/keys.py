@@ -9,8 +9,11 @@ import numpy as np
 
 from tenfold.core.kernel import Attributes
 
+CallKey = tuple[Any, ...]
+"""The kernel's name, and things to be hashed."""
 
-def call_key(kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> Hashable:
+
+def call_key(kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> CallKey:
     """The key of a call: equal for calls that differ in nothing but the values of their inputs."""
     key: list[Hashable] = [kernel_name]
     for operand in inputs:

@@ -21,6 +21,8 @@ class Settings:
     Attributes:
         forward: whether small calls whose inputs are on the host run there.
         forward_below: how many elements an input may have at most, less one.
+        top_k_rows_below: how long rows are at least that are sorted on the device.
+        top_k_above: how many of a row are asked for at most for that.
         uniforms_up_to: how many numbers that are on the host come to a shader as uniforms, not in a texture; at most
             four.
         delete_above: how many bytes of textures may be allocated before those that are given back are deleted; negative
@@ -32,6 +34,8 @@ class Settings:
 
     forward: bool
     forward_below: float
+    top_k_rows_below: float
+    top_k_above: float
     uniforms_up_to: float
     delete_above: float
     submit_after: float
@@ -44,6 +48,8 @@ class Settings:
         return cls(
             ENV.get_bool("WEBGL_CPU_FORWARD"),
             ENV.get_number("CPU_HANDOFF_SIZE_THRESHOLD"),
+            ENV.get_number("TOPK_LAST_DIM_CPU_HANDOFF_SIZE_THRESHOLD"),
+            ENV.get_number("TOPK_K_CPU_HANDOFF_THRESHOLD"),
             min(TEXEL, ENV.get_number("WEBGL_SIZE_UPLOAD_UNIFORM")),
             ENV.get_number("WEBGL_DELETE_TEXTURE_THRESHOLD"),
             ENV.get_number("WEBGL_FLUSH_THRESHOLD"),

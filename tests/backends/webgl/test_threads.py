@@ -1,0 +1,87 @@
+"""Several threads on one context: each op and read may come from any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import tenfold as tf
+from tests.backends.webgl.test_backend import floats, on_device
+
+if TYPE_CHECKING:
+    from tenfold.backends.webgl.backend import WebglBackend
+
+
+def work(seed: int) -> float:
+    """Ops of several kinds; gives how far the result is from NumPy's."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(-1, 1, (2, 30 + seed, 40)).astype(np.float32)
+    worst = 0.0
+    for _ in range(5):
+        with tf.tidy():
+            y = tf.tensor(a).add(b).mul(2.0).softmax().sum(0)
+            sums = np.exp(2 * (a + b))
+            want = (sums / sums.sum(1, keepdims=True)).sum(0)
+            worst = max(worst, float(np.abs(y.numpy() - want).max()))
+    return worst
+
+
+def test_threads_share_the_backend(webgl: WebglBackend) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        assert max(pool.map(work, range(12))) < 1e-4
+
+
+def test_what_one_thread_asks_for_another_reads(webgl: WebglBackend) -> None:
+    x = on_device(floats(20, 20)).square().add(1.0)
+    seen: list[np.ndarray] = []
+    thread = threading.Thread(target=lambda: seen.append(x.numpy()))
+    thread.start()
+    thread.join()  # this thread has used the device, and does nothing now
+    np.testing.assert_allclose(seen[0], x.numpy())
+
+
+def test_a_thread_that_ends_leaves_the_device_behind(webgl: WebglBackend) -> None:
+    made: list[tf.Tensor] = []
+
+    def make() -> None:
+        made.append(on_device(np.ones((9, 9), np.float32)).add(1.0))
+        made[0].data_sync()
+
+    for _ in range(3):
+        thread = threading.Thread(target=make)
+        thread.start()
+        thread.join()
+    assert (made[0].add(made[1]).numpy() == 4).all()
+
+
+def test_coroutines_and_threads_at_once(webgl: WebglBackend) -> None:
+    async def read(seed: int) -> float:
+        a = np.random.default_rng(seed).uniform(-1, 1, (64, 64)).astype(np.float32)
+        x = on_device(a)
+        values = await tf.mat_mul(x, x).data()
+        return float(np.abs(values.reshape(64, 64) - a @ a).max())
+
+    async def everything() -> list[float]:
+        threads = [asyncio.to_thread(work, seed) for seed in range(4)]
+        return list(await asyncio.gather(*threads, *map(read, range(8))))
+
+    assert max(asyncio.run(everything())) < 1e-3
+
+
+def test_inputs_that_threads_share_are_uploaded_once(webgl: WebglBackend) -> None:
+    shared = tf.tensor(floats(64, 64))
+    used = webgl.textures.textures_used
+    start = threading.Barrier(6)
+
+    def square(_: int) -> tf.Tensor:
+        start.wait()
+        return shared.square()
+
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(square, range(6)))
+    assert webgl.textures.textures_used == used + 7
+    assert all(np.array_equal(result.numpy(), results[0].numpy()) for result in results)
