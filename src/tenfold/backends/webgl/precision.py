@@ -1,6 +1,6 @@
 """Floats in 16 bits: which values they cannot hold, said of the tensors that have such.
 
-In the f16 mode a number beyond 65504 becomes infinity, one below 5.96e-8 becomes zero. In debug mode, and with
+In the f16 mode a number beyond 65504 becomes that or infinity, one below 5.96e-8 becomes zero. In debug mode, and with
 `WEBGL_CHECK_NUMERICAL_PROBLEMS`, each kernel's inputs are looked at before they are uploaded, and its results when they
 are there.
 """
@@ -54,10 +54,13 @@ def check_inputs(kernel_name: str, inputs: Sequence[Any]) -> None:
 
 
 def check_results(kernel_name: str, result: KernelResult, backend: Backend) -> None:
-    """Warn of results that became infinite."""
+    """Warn of results at the end of the range, which may have been beyond it."""
     for info in as_infos(result):
-        if info.dtype in ("float32", "complex64") and np.isinf(backend.read_sync(info.storage)).any():
-            _warn(f"the result of {kernel_name!r} holds infinity, as numbers beyond {LARGEST:g} become")
+        if info.dtype not in ("float32", "complex64"):
+            continue
+        count = int((np.abs(backend.read_sync(info.storage)) >= LARGEST).sum())
+        if count:
+            _warn(f"the result of {kernel_name!r} has {count} values of {LARGEST:g} or infinity, as larger ones become")
 
 
 def _variable(storage: Storage) -> str | None:
