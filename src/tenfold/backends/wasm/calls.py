@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from tenfold.backends.wasm.modules import CALL, SHARE
+from tenfold.backends.wasm.modules import CALL, SHARE, Stage
+from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, KernelResult, TensorInfo, TensorSpec
 
 if TYPE_CHECKING:
@@ -40,6 +42,34 @@ class Output(NamedTuple):
     nbytes: int
 
 
+class Recipe(NamedTuple):
+    """What a call does.
+
+    Attributes:
+        stages: what runs, in order.
+        inputs: how many inputs the kernel has; values that stages compute are numbered after them.
+        sizes: bytes of each of those values.
+        outputs: the kernel's.
+        work: how many times elements are computed, roughly.
+    """
+
+    stages: Sequence[Stage]
+    inputs: int
+    sizes: Sequence[int]
+    outputs: Sequence[Output]
+    work: int
+
+    @property
+    def used(self) -> list[int]:
+        """The inputs that are read."""
+        return sorted({value for stage in self.stages for value in stage.values if value < self.inputs})
+
+    @property
+    def values(self) -> list[int]:
+        """The values whose addresses the module gets, in order."""
+        return [*self.used, *range(self.inputs, self.inputs + len(self.sizes))]
+
+
 class ViewCall:
     """Gives the storage of the first input, seen in another shape."""
 
@@ -53,50 +83,48 @@ class ViewCall:
 
 
 class GeneratedCall:
-    """Runs the stages of a definition."""
+    """Runs the stages of a recipe."""
 
-    __slots__ = ("_backend", "_call", "_extra", "_inputs", "_module", "_outputs", "_sizes", "_used", "_work")
+    __slots__ = (
+        "_backend",
+        "_call",
+        "_extra",
+        "_inputs",
+        "_module",
+        "_outputs",
+        "_per_thread",
+        "_sizes",
+        "_used",
+        "_work",
+    )
 
-    def __init__(
-        self,
-        backend: WasmBackend,
-        module: Module,
-        inputs: int,
-        used: Sequence[int],
-        sizes: Sequence[int],
-        outputs: Sequence[Output],
-        work: int,
-        extra: tuple[int, ...] = (),
-    ) -> None:
+    def __init__(self, backend: WasmBackend, module: Module, recipe: Recipe, extra: tuple[int, ...] = ()) -> None:
         """Make it.
 
         Args:
             backend: for which backend.
-            module: what runs; see `modules`.
-            inputs: how many the kernel has; values computed by stages are numbered after them.
-            used: the inputs that are read.
-            sizes: bytes of what each stage computes.
-            outputs: the kernel's.
-            work: how many times elements are computed, roughly.
-            extra: further arguments.
+            module: the recipe's; see `modules`.
+            recipe: what is done.
+            extra: further arguments of the module's functions.
         """
         self._backend = backend
         self._module = module
         self._call = module.function(CALL)
-        self._inputs = inputs
-        self._used = tuple(used)
-        self._sizes = tuple(sizes)
-        self._outputs = tuple(outputs)
-        self._work = work
+        self._inputs = recipe.inputs
+        self._used = tuple(recipe.used)
+        self._sizes = tuple(recipe.sizes)
+        self._per_thread = {stage.scratch - recipe.inputs for stage in recipe.stages if stage.scratch is not None}
+        self._outputs = tuple(recipe.outputs)
+        self._work = recipe.work
         self._extra = extra
 
     def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> list[TensorInfo]:
-        backend = self._backend
-        allocate, free = backend.device.allocator.allocate, backend.device.allocator.free
+        device = self._backend.device
+        allocate, free = device.allocator.allocate, device.allocator.free
         made: list[int] = []
         try:
-            for size in self._sizes:
-                made.append(allocate(size))
+            for number, size in enumerate(self._sizes):
+                made.append(allocate(size * device.threads_count if number in self._per_thread else size))
             self.run([*[inputs[number].storage.data for number in self._used], *made])
         except BaseException:
             for address in made:
@@ -127,7 +155,7 @@ class GeneratedCall:
 
 
 class SingleCall(GeneratedCall):
-    """Runs the stages of a definition with one output."""
+    """Runs the stages of a recipe with one output."""
 
     __slots__ = ()
 
@@ -140,20 +168,10 @@ class LeanCall(GeneratedCall):
 
     __slots__ = ("_allocate", "_dtype", "_nbytes", "_shape")
 
-    def __init__(
-        self,
-        backend: WasmBackend,
-        module: Module,
-        inputs: int,
-        used: Sequence[int],
-        sizes: Sequence[int],
-        outputs: Sequence[Output],
-        work: int,
-        extra: tuple[int, ...] = (),
-    ) -> None:
-        super().__init__(backend, module, inputs, used, sizes, outputs, work, extra)
+    def __init__(self, backend: WasmBackend, module: Module, recipe: Recipe, extra: tuple[int, ...] = ()) -> None:
+        super().__init__(backend, module, recipe, extra)
         self._allocate = backend.device.allocator.allocate
-        (self._shape, self._dtype), self._nbytes = outputs[0].spec, outputs[0].nbytes
+        (self._shape, self._dtype), self._nbytes = recipe.outputs[0].spec, recipe.outputs[0].nbytes
 
     def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> Any:
         address = self._allocate(self._nbytes)
@@ -167,3 +185,8 @@ class LeanCall(GeneratedCall):
             raise
         backend, shape, dtype = self._backend, self._shape, self._dtype
         return TensorInfo(backend.adopt(address, shape, dtype, self._nbytes), shape, dtype)
+
+
+def nbytes(spec: TensorSpec) -> int:
+    """Bytes of the values of a spec."""
+    return prod(spec.shape) * bytes_per_element(spec.dtype)

@@ -1,4 +1,4 @@
-"""From a kernel's definition to what runs it, for given shapes, dtypes and attributes.
+"""From a kernel to what runs it for given shapes, dtypes and attributes: a routine that applies, or its definition.
 
 Elementwise kernels whose inputs have the shape of the result, or one element, are compiled for flat arrays of any
 length, so that all shapes share a module.
@@ -10,13 +10,15 @@ from collections.abc import Hashable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
-from tenfold.backends.wasm.calls import Call, GeneratedCall, LeanCall, Output, SingleCall, ViewCall
+from tenfold.backends.wasm.calls import Call, GeneratedCall, LeanCall, Output, Recipe, SingleCall, ViewCall, nbytes
 from tenfold.backends.wasm.checks import CHECKS, CheckedCall
 from tenfold.backends.wasm.host_calls import HostCall
 from tenfold.backends.wasm.keys import frozen
 from tenfold.backends.wasm.modules import WIDTH, Stage, module_of
+from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.codegen.compute import Array, define, stages_of
 from tenfold.codegen.expr import Expr
+from tenfold.codegen.loops.program import Target
 from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec
@@ -55,31 +57,38 @@ def compile_call(backend: WasmBackend, kernel: Kernel, inputs: Sequence[Any], at
     try:
         if kernel.elementwise and isinstance(inferred, TensorSpec) and _is_flat(specs, inferred):
             return _flat_call(backend, kernel, specs, attributes, inferred)
-        call = _call(backend, kernel, specs, attributes, outputs, isinstance(inferred, TensorSpec))
+        routine = ROUTINES.get(kernel.name)
+        recipe = routine(specs, attributes, outputs, backend.target) if routine is not None else None
+        if recipe is None:
+            recipe = _recipe(backend.target, kernel, specs, attributes, outputs)
+        call = _call(backend, kernel.name, recipe, isinstance(inferred, TensorSpec))
         return CheckedCall(backend, call, CHECKS[kernel.name]) if kernel.name in CHECKS else call
     except NotImplementedError as error:
         return HostCall(backend, kernel.name, str(error))
 
 
-def _call(
-    backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: Attributes, wanted: Sequence[TensorSpec], one: bool
-) -> Call:
-    """A call for these shapes."""
+def _recipe(
+    target: Target, kernel: Kernel, specs: Specs, attributes: Attributes, wanted: Sequence[TensorSpec]
+) -> Recipe:
+    """What the definition says, for these shapes."""
     arrays = define(kernel.definition, specs, dict(attributes), elementwise=kernel.elementwise)
     computed = stages_of(*arrays)
     numbers = {id(array): number for number, array in enumerate(computed, len(specs))}
-    stages = _stages(backend, computed, numbers)
     outputs = []
     for array, spec in zip(arrays, wanted, strict=True):
         value = numbers[id(array)] if array.number is None else array.number
-        outputs.append(Output(value if prod(spec.shape) else None, spec, _nbytes(spec)))
-    used = sorted({value for stage in stages for value in stage.values if value < len(specs)})
-    module = _loaded(backend, kernel.name, stages, [*used, *numbers.values()], any_length=False)
+        outputs.append(Output(value if prod(spec.shape) else None, spec, nbytes(spec)))
     sizes = [array.size * bytes_per_element(array.dtype) for array in computed]
     work = sum(_work(array) for array in computed)
-    is_lean = one and len(stages) == len(sizes) == 1 and outputs[0].value == len(specs)
-    kind = LeanCall if is_lean else SingleCall if one else GeneratedCall
-    return kind(backend, module, len(specs), used, sizes, outputs, work)
+    return Recipe(_stages(target, computed, numbers), len(specs), sizes, outputs, work)
+
+
+def _call(backend: WasmBackend, name: str, recipe: Recipe, one: bool) -> Call:
+    """What runs a recipe, which has one output that is not in a list, or several."""
+    module = _loaded(backend, name, recipe, any_length=False)
+    is_lean = len(recipe.stages) == len(recipe.sizes) == 1 and recipe.outputs[0].value == recipe.inputs
+    kind = (LeanCall if is_lean else SingleCall) if one else GeneratedCall
+    return kind(backend, module, recipe)
 
 
 def _flat_call(backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: Attributes, wanted: TensorSpec) -> Call:
@@ -91,14 +100,13 @@ def _flat_call(backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: A
     ]
     key: Hashable = (kernel.name, tuple(flat), frozen(attributes))
     (array,) = define(kernel.definition, flat, dict(attributes), elementwise=True)
-    stages = _stages(backend, [array], {id(array): len(specs)})
-    used = [value for value in stages[0].values if value < len(specs)]
+    stages = _stages(backend.target, [array], {id(array): len(specs)})
+    output = Output(len(specs), wanted, nbytes(wanted))
+    recipe = Recipe(stages, len(specs), [output.nbytes], [output], size)
     module = backend.modules.get(key)
     if module is None:
-        module = _loaded(backend, kernel.name, stages, stages[0].values, any_length=True)
-        backend.modules[key] = module
-    output = Output(len(specs), wanted, _nbytes(wanted))
-    return LeanCall(backend, module, len(specs), used, [output.nbytes], [output], size, (-(-size // WIDTH),))
+        module = backend.modules[key] = _loaded(backend, kernel.name, recipe, any_length=True)
+    return LeanCall(backend, module, recipe, (-(-size // WIDTH),))
 
 
 def _is_flat(specs: Specs, wanted: TensorSpec) -> bool:
@@ -108,26 +116,20 @@ def _is_flat(specs: Specs, wanted: TensorSpec) -> bool:
     return all(spec.shape == wanted.shape or prod(spec.shape) == 1 for spec in known)
 
 
-def _stages(backend: WasmBackend, computed: Sequence[Array], numbers: dict[int, int]) -> list[Stage]:
+def _stages(target: Target, computed: Sequence[Array], numbers: dict[int, int]) -> list[Stage]:
     stages = []
     for position, array in enumerate(computed):
         if not array.size:  # nothing is written, and what reads it throws away what it reads
             continue
-        program, sources = schedule(array, backend.target, f"stage{position}")
+        program, sources = schedule(array, target, f"stage{position}")
         read = [numbers[id(source)] if source.number is None else source.number for source in sources]
         stages.append(Stage(program, (*read, numbers[id(array)])))
     return stages
 
 
-def _loaded(
-    backend: WasmBackend, name: str, stages: Sequence[Stage], values: Sequence[int], *, any_length: bool
-) -> Module:
-    code = module_of(stages, values, shared=backend.device.memory.is_shared, any_length=any_length)
-    return backend.device.load(code, name)
-
-
-def _nbytes(spec: TensorSpec) -> int:
-    return prod(spec.shape) * bytes_per_element(spec.dtype)
+def _loaded(backend: WasmBackend, name: str, recipe: Recipe, *, any_length: bool) -> Module:
+    shared = backend.device.memory.is_shared
+    return backend.device.load(module_of(recipe.stages, recipe.values, shared=shared, any_length=any_length), name)
 
 
 def _work(array: Array) -> int:

@@ -1,4 +1,4 @@
-"""From the stages of a definition to a module: a function for each stage, and two that run all of them.
+"""From stages to a module: a function for each stage, and two that run all of them.
 
 `call(addresses...)` runs them one after the other on one thread. `share(thread, count, addresses...)` is for a thread
 of several: it computes its part of each stage's blocks, and waits for the others before the next stage. Addresses are
@@ -30,10 +30,14 @@ class Stage(NamedTuple):
     Attributes:
         program: what runs.
         values: the numbers of the values that its buffers are.
+        scratch: the value that each thread has for itself, if there is one; the threads' lie side by side.
+        scratch_bytes: how far apart.
     """
 
     program: Program
     values: tuple[int, ...]
+    scratch: int | None = None
+    scratch_bytes: int = 0
 
 
 def target_for(features: Features) -> Target:
@@ -71,8 +75,12 @@ def module_of(stages: Sequence[Stage], values: Sequence[int], *, shared: bool, a
         if stage is not stages[0]:
             together.emit(local_get(1), call(barrier))
         blocks = local_get(2 + len(values)) if any_length else i32_const(stage.program.blocks)
-        addresses = [local_get(2 + place[value]) for value in stage.values]
-        together.emit(*addresses, *_bound(blocks, 0), *_bound(blocks, 1), call(number))
+        for value in stage.values:
+            together.emit(local_get(2 + place[value]))
+            if value == stage.scratch:
+                own = [local_get(0), i32_const(stage.scratch_bytes), CODES["i32.mul"]]
+                together.emit(*own, CODES["i32.add"])
+        together.emit(*_bound(blocks, 0), *_bound(blocks, 1), call(number))
     module.add(together, SHARE)
     return module.encode()
 

@@ -1,0 +1,65 @@
+"""Which routines run which kernels: each says what it would do for given shapes, or that it does not apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Final
+
+from tenfold.backends.wasm.calls import Output, Recipe, nbytes
+from tenfold.backends.wasm.modules import Stage
+from tenfold.codegen.compute import Array
+from tenfold.codegen.loops.program import Target
+from tenfold.codegen.routines.matmul import Operand, matmul, packed_size, packing
+from tenfold.core.kernel import Attributes, TensorSpec
+from tenfold.devices.wasm.allocator import ALIGNMENT
+
+MakeRecipe = Callable[
+    [Sequence[TensorSpec | None], Attributes, Sequence[TensorSpec], Target],
+    Recipe | None,
+]
+
+FEWEST_ROWS: Final = 8
+"""With fewer rows, packing the right operand takes longer than it saves."""
+
+PRODUCTS_PER_WORK: Final = 8
+"""Multiply-adds of a routine that take as long as one element computation of a definition."""
+
+
+def _mat_mul(
+    specs: Sequence[TensorSpec | None], attributes: Attributes, wanted: Sequence[TensorSpec], target: Target
+) -> Recipe | None:
+    """Products by tiles: the right operand is packed first."""
+    a, b = specs
+    (spec,) = wanted
+    if a is None or b is None or spec.dtype != "float32" or not prod(spec.shape):
+        return None
+    transpose_a, transpose_b = attributes.get("transpose_a", False), attributes.get("transpose_b", False)
+    *batch, rows, columns = spec.shape
+    depth = a.shape[-2] if transpose_a else a.shape[-1]
+    matrices, of_a, of_b = prod(batch), prod(a.shape[:-2]), prod(b.shape[:-2])
+    if not depth or of_a not in (1, matrices) or of_b not in (1, matrices):
+        return None
+    if of_b == 1 and of_a > 1 and not transpose_a:
+        matrices, of_a, rows = 1, 1, matrices * rows
+    if rows < FEWEST_ROWS:
+        return None
+    left = Operand(*((1, rows) if transpose_a else (depth, 1)), batch=rows * depth if of_a > 1 else 0)
+    right = Operand(*((1, depth) if transpose_b else (columns, 1)), batch=depth * columns if of_b > 1 else 0)
+    is_batch = of_a > 1 or of_b > 1
+    shape = (matrices, rows, columns) if is_batch else (rows, columns)
+    routine = matmul(Array(shape, "float32"), depth, left, target, weights_batch=of_b > 1)
+    packed, scratch, output = 2, 3, 4
+    own = -(-routine.scratch // ALIGNMENT) * ALIGNMENT
+    values = (0, packed, *([scratch] if own else []), output)
+    stages = [
+        Stage(packing(depth, columns, right, target, batch=of_b), (1, packed)),
+        Stage(routine.program, values, scratch if own else None, own),
+    ]
+    sizes = [of_b * packed_size(depth, columns, target) * 4, own, nbytes(spec)]
+    work = matrices * rows * columns * depth // PRODUCTS_PER_WORK
+    return Recipe(stages, 2, sizes, [Output(output, spec, nbytes(spec))], work)
+
+
+ROUTINES: Final[dict[str, MakeRecipe]] = {"BatchMatMul": _mat_mul}
+"""The kernels that have routines."""
