@@ -21,6 +21,7 @@ from tenfold.backends.cpu.backend import CpuBackend
 from tenfold.graph.graph import Node
 from tenfold.models.graph_model import GraphModel
 from tenfold.models.precision import LARGEST, SMALLEST, PrecisionReport, ValueRange, check_precision
+from tests.gl_drivers import SYSTEM, find_driver
 from tests.models.graph_defs import Builder, b, f, function, node
 from tests.shared import model_path, shared_path
 
@@ -258,6 +259,53 @@ def test_the_models_fit_as_numpy_says(name: str) -> None:
     assert lost <= found <= lost | gaps
     assert report.fits, report.problems
     assert all(output.error is not None and output.error > 0 for output in report.outputs)
+    model.dispose()
+
+
+# --- what a device does ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def halves() -> Iterator[None]:
+    """The webgl backend, everything drawn and stored in 16 bits."""
+    find_driver(SYSTEM)
+    given = {name: value for name, value in tf.env().features.items() if tf.env().is_given(name)}
+    tf.env().set("WEBGL_CPU_FORWARD", False)
+    tf.env().set("WEBGL_FORCE_F16_TEXTURES", True)
+    try:
+        with tf.backend_scope("webgl"):
+            yield
+    finally:
+        tf.env().set_flags(given)
+
+
+def test_webgl_is_off_as_far_as_was_said(halves: None) -> None:
+    """Within a factor of three: its plan rounds fewer values."""
+    path = model_path("human/blazeface-front.json")
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
+    with tf.backend_scope("cpu"):
+        model = tf.load_graph_model_sync(path)
+        said = [output.error for output in check_precision(model, x).outputs]
+        exact = [tensor.numpy() for tensor in model.execute(x)]
+        model.dispose()
+    model = tf.load_graph_model_sync(path)
+    for error, tensor, want in zip(said, model.execute(x), exact, strict=True):
+        found = np.abs(tensor.numpy() - want).max() / np.abs(want).max()
+        assert error is not None
+        assert error / 3 <= found <= 3 * error
+    model.dispose()
+
+
+@pytest.mark.parametrize("value", [65504.0, 65520.0, 1e6, 2.0**-24, 2.0**-26, 1e-9])
+def test_what_webgl_loses_is_found(halves: None, value: float) -> None:
+    graph = Builder()
+    graph.add("y", "Mul", graph.input("x"), graph.const("w", np.full(300, value)))
+    x = np.ones(300, np.float32)
+    with tf.backend_scope("cpu"):
+        found = named(check_precision(graph.model(), x), "y", "activation")
+    model = graph.model()
+    (got,) = set(model.execute(x).numpy().tolist())
+    assert found.fits == (got == value)
     model.dispose()
 
 
