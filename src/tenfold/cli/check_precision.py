@@ -19,7 +19,6 @@ from tenfold.cli.input_sets import InputSet, input_sets
 from tenfold.cli.inputs import Feed, Inputs, Normalise, Shapes, parse_scaling, parse_shapes
 from tenfold.cli.models import Model, load, use_backend
 from tenfold.cli.terminal import heading, results, shape_text, table, working
-from tenfold.models.graph_model import GraphModel
 from tenfold.models.precision import MOST_ERROR, PrecisionReport, ValueRange
 
 REFERENCE: Final = "cpu"
@@ -91,7 +90,7 @@ def check_precision(
     if as_json:
         typer.echo(json.dumps(_document(model, used, sets, report), indent=2))
     else:
-        _show(loaded, used, sets, report, everything)
+        _show(used, sets, report, everything)
     if not report.fits:
         raise typer.Exit(EXIT_FAILURE)
 
@@ -113,7 +112,7 @@ def _plain(number: float | None) -> float | str | None:
     return number if number is None or math.isfinite(number) else str(number)
 
 
-def _show(model: GraphModel, backend: str, sets: Sequence[InputSet], report: PrecisionReport, everything: bool) -> None:
+def _show(backend: str, sets: Sequence[InputSet], report: PrecisionReport, everything: bool) -> None:
     console = results()
     _show_inputs(console, sets)
     outside = report.outside
