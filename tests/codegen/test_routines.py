@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tenfold.codegen.compute import Array, broadcast, compute
-from tenfold.codegen.expr import call, cast, constant, function
+from tenfold.codegen.expr import Expr, call, cast, constant, function
 from tenfold.codegen.loops.interpreter import run
 from tenfold.codegen.loops.program import Buffer, Program, Target
-from tenfold.codegen.routines.matmul import Operand, matmul, pack, packing
+from tenfold.codegen.routines.convolution import convolve
+from tenfold.codegen.routines.matmul import matmul
+from tenfold.codegen.routines.packing import Operand, pack, packing
+from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.wasm.targets import target
+from tenfold.core.windows import Axis
 from tests.codegen.scheduled import Runner
 from tests.codegen.wasm_machine import Machine
 
@@ -95,8 +99,8 @@ def test_epilogues(machine: Machine) -> None:
     result = Array((2, 5, columns), "float32")
     x, y, z = (Array(v.shape, "float32", i) for i, v in enumerate((scale, residual, single)))
 
-    def finish(*i: object) -> object:
-        value = result[i] * broadcast(x, i) + y[i]  # type: ignore[arg-type]
+    def finish(*i: Expr) -> Expr:
+        value = result[i] * broadcast(x, i) + y[i]
         return call("minimum", call("maximum", tanh(value) * z[()], 0), constant(0.5, "float32"))
 
     product = (a @ w).reshape(2, 5, columns)
@@ -145,6 +149,148 @@ def test_blocks_are_shared(machine: Machine, rows: int, columns: int) -> None:
         for begin, end in pairwise(cuts):
             so_far = machine.run(program, {**values, output: so_far}, blocks=(begin, end))[output]
         np.testing.assert_allclose(so_far.reshape(rows, columns), a @ w, rtol=1e-4, atol=2e-5)
+
+
+# --- windows -------------------------------------------------------------------------------------------------
+
+
+def windows_along(size: int, window: int, stride: int, dilation: int, pad: str) -> Axis:
+    reach = (window - 1) * dilation + 1
+    if pad == "valid":
+        return Axis(size, (size - reach) // stride + 1, window, stride, dilation, 0, 0)
+    out = -(-size // stride)
+    total = max((out - 1) * stride + reach - size, 0)
+    return Axis(size, out, window, stride, dilation, total // 2, total - total // 2)
+
+
+def seen_by_taps(x: np.ndarray, rows: Axis, columns: Axis, padding: float) -> Iterator[tuple[int, int, np.ndarray]]:
+    """What each tap of all windows sees."""
+    around = [(0, 0), *((axis.before, axis.after + axis.stride) for axis in (rows, columns)), (0, 0)]
+    padded = np.pad(x, around, constant_values=padding)
+    for p in range(rows.window):
+        for q in range(columns.window):
+            at = [
+                slice(tap * axis.dilation, tap * axis.dilation + (axis.out - 1) * axis.stride + 1, axis.stride)
+                for tap, axis in ((p, rows), (q, columns))
+            ]
+            yield p, q, padded[:, at[0], at[1]]
+
+
+# Rows and columns of the image, channels, window, stride, dilation, padding.
+SLIDES = [
+    (6, 7, 5, (3, 3), 1, 1, "same"),
+    (5, 5, 4, (3, 3), 2, 1, "same"),
+    (4, 20, 8, (5, 5), 1, 1, "same"),
+    (7, 7, 3, (7, 7), 1, 1, "same"),
+    (20, 21, 4, (3, 3), 1, 3, "same"),
+    (12, 13, 9, (2, 2), 2, 1, "valid"),
+    (3, 40, 2, (1, 3), 3, 1, "valid"),
+    (1, 1, 4, (3, 3), 1, 1, "same"),
+    (4, 4, 4, (3, 3), 1, 4, "same"),
+]
+
+
+@pytest.mark.parametrize(("height", "width", "channels", "window", "stride", "dilation", "pad"), SLIDES)
+def test_sliding_windows(
+    machine: Machine,
+    height: int,
+    width: int,
+    channels: int,
+    window: tuple[int, int],
+    stride: int,
+    dilation: int,
+    pad: str,
+) -> None:
+    x, w = floats(2, height, width, channels), floats(*window, channels)
+    rows = windows_along(height, window[0], stride, dilation, pad)
+    columns = windows_along(width, window[1], stride, dilation, pad)
+    combine = {"sum": np.add, "max": np.maximum, "min": np.minimum, "depthwise": np.add}
+    for kind, function_ in combine.items():
+        padding = {"max": -np.inf, "min": np.inf}.get(kind, 0)
+        taps = seen_by_taps(x, rows, columns, padding)
+        parts = [part * w[p, q] if kind == "depthwise" else part for p, q, part in taps]
+        want = function_.reduce(parts)
+        for runner, one in runners(machine):
+            routine = slide(kind, Array(want.shape, "float32"), rows, columns, one)
+            got = output_of(runner, routine.program, {"x": x, "weights": w}).reshape(want.shape)
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=f"{kind} {one.name}")
+
+
+def test_extremes_of_windows_are_nan_where_one_tap_is(machine: Machine) -> None:
+    x = floats(1, 6, 9, 4)
+    x[0, 2, 3, 1] = np.nan
+    rows, columns = windows_along(6, 3, 1, 1, "valid"), windows_along(9, 3, 1, 1, "valid")
+    want = np.maximum.reduce([part for _, _, part in seen_by_taps(x, rows, columns, 0)])
+    assert np.isnan(want).sum() == 9
+    routine = slide("max", Array(want.shape, "float32"), rows, columns, TARGETS[0])
+    got = output_of(machine.run, routine.program, {"x": x}).reshape(want.shape)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_epilogues_of_windows_know_where_they_are(machine: Machine) -> None:
+    """As means of windows do, which count the taps inside the image."""
+    x, bias, residual = floats(1, 6, 9, 5), floats(5), floats(1, 6, 9, 5)
+    rows, columns = windows_along(6, 3, 1, 1, "same"), windows_along(9, 3, 1, 1, "same")
+    result = Array((1, 6, 9, 5), "float32")
+    y, z = Array((5,), "float32", 0), Array(residual.shape, "float32", 1)
+
+    def finish(*i: Expr) -> Expr:
+        return result[i] * cast(i[1] * 10 + i[2], "float32") + y[i[3]] + z[i]
+
+    total = np.add.reduce([part for _, _, part in seen_by_taps(x, rows, columns, 0)])
+    place = (np.arange(6) * 10)[None, :, None, None] + np.arange(9)[None, None, :, None]
+    want = total * place + bias + residual
+    for runner, one in runners(machine):
+        routine = slide("sum", result, rows, columns, one, finished=compute(result.shape, finish))
+        values = {"x": x, "operand0": bias, "operand1": residual}
+        got = output_of(runner, routine.program, values).reshape(want.shape)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4, err_msg=one.name)
+
+
+def test_windows_that_do_not_slide_are_refused() -> None:
+    axis = windows_along(4, 3, 1, 1, "same")
+    with pytest.raises(ValueError, match="not combined by 'median'"):
+        slide("median", Array((1, 4, 4, 4), "float32"), axis, axis, TARGETS[0])
+    with pytest.raises(ValueError, match="two channels"):
+        slide("sum", Array((1, 4, 4, 1), "float32"), axis, axis, TARGETS[0])
+
+
+# --- convolutions --------------------------------------------------------------------------------------------
+
+CONVOLUTIONS = [
+    *((*slide_[:3], 9, *slide_[3:]) for slide_ in SLIDES),
+    (5, 6, 200, 8, (3, 3), 1, 1, "same"),
+    (4, 4, 1, 8, (3, 3), 1, 2, "same"),
+    (9, 9, 17, 1, (1, 1), 2, 1, "valid"),
+]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "channels", "filters", "window", "stride", "dilation", "pad"), CONVOLUTIONS
+)
+def test_convolutions(
+    machine: Machine,
+    height: int,
+    width: int,
+    channels: int,
+    filters: int,
+    window: tuple[int, int],
+    stride: int,
+    dilation: int,
+    pad: str,
+) -> None:
+    x, w, residual = floats(2, height, width, channels), floats(*window, channels, filters), floats(filters)
+    rows = windows_along(height, window[0], stride, dilation, pad)
+    columns = windows_along(width, window[1], stride, dilation, pad)
+    want = np.add.reduce([part @ w[p, q] for p, q, part in seen_by_taps(x, rows, columns, 0)])
+    result, bias = Array(want.shape, "float32"), Array((filters,), "float32", 0)
+    finished = compute(result.shape, lambda *i: call("maximum", result[i] + broadcast(bias, i), 0))
+    want = np.maximum(want + residual, 0)
+    for runner, one in runners(machine):
+        routine = convolve(result, rows, columns, channels, one, finished=finished)
+        values = {"x": x, "weights": pack(w.reshape(-1, filters), one), "operand0": residual}
+        got = output_of(runner, routine.program, values).reshape(want.shape)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=5e-5, err_msg=one.name)
 
 
 def test_flavours_have_names() -> None:

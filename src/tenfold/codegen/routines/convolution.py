@@ -1,0 +1,157 @@
+"""Convolutions of images as products of patches and filters.
+
+The elements of a block's patches are spread over lanes before its tiles are computed, whatever the engine: that is
+where padding, strides and dilations end, and the image is read where it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from tenfold.codegen.compute import Array
+from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value
+from tenfold.codegen.routines.routine import Routine
+from tenfold.codegen.routines.tiles import LONGEST_PANEL, Tiles
+from tenfold.core.windows import Axis
+
+_AT_ONCE: Final = 8
+"""Channels that are spread in one round of a loop."""
+
+_Some = Callable[[int], None]
+"""Does something for so many channels."""
+
+
+def convolve(
+    result: Array,
+    rows: Axis,
+    columns: Axis,
+    channels: int,
+    target: Target,
+    *,
+    finished: Array | None = None,
+    name: str = "convolve",
+) -> Routine:
+    """The convolution of images and packed filters.
+
+    Args:
+        result: what is computed, `[batch, rows, columns, filters]`; two pixels or more.
+        rows: the windows along the images' rows.
+        columns: those along their columns.
+        channels: of the images `[batch, rows, columns, channels]`. The filters are packed from
+            `[window rows * window columns * channels, filters]`.
+        target: what for.
+        finished: the epilogue; see `Output`. By default the result is stored as it is.
+        name: of the program.
+
+    Raises:
+        NotImplementedError: if the epilogue reads an array in which the pixels are not one axis.
+    """
+    return _Convolution(result, rows, columns, channels, target, finished or result).routine(name)
+
+
+class _Convolution(Tiles):
+    def __init__(
+        self, result: Array, rows: Axis, columns: Axis, channels: int, target: Target, finished: Array
+    ) -> None:
+        across = columns.window * channels
+        super().__init__(
+            result,
+            rows.window * across,
+            target,
+            finished,
+            is_batch=False,
+            weights_batch=False,
+            is_spread=True,
+            part=max(1, LONGEST_PANEL // across) * across,
+        )
+        self._window_rows, self._window_columns = rows, columns
+        self._channels = channels
+        self._across = across
+        self._out_rows, self._out_columns = result.shape[1:3]
+        self._x = Buffer("x", "float32", result.shape[0] * rows.size * columns.size * channels)
+        self._element_bytes = self.tile_rows * self.b.width * 4
+
+    def input(self) -> Buffer:
+        return self._x
+
+    def address_of(self, row: Value, matrix: Value | int) -> Value:
+        return self.b.address(self._x)
+
+    def spread(self, row: Value, rows: Value, start: int, length: int) -> None:
+        b, down, along = self.b, self._window_rows, self._window_columns
+        first, last = start // self._across, (start + length) // self._across
+        with b.loop(0, self.tile_rows) as number:
+            pixel = row + number.value
+            line = pixel / self._out_columns
+            image, y = line / self._out_rows, b.binary("rem", line, b.constant(self._out_rows, I32))
+            x = b.binary("rem", pixel, b.constant(self._out_columns, I32))
+            top = y * down.stride - down.before
+            left = x * along.stride - along.before
+            written = b.register(b.address(self.scratch, number.value * (b.width * 4)))
+            with b.loop(first, last) as tap:
+                here = top + tap.value * down.dilation
+                position = ((image * down.size + here) * along.size + left) * self._channels
+                if down.before or down.after:
+                    with b.branch((here >= 0) & (here < down.size)) as inside:
+                        self._spread_line(b.move(rows, position * 4), left, written)
+                        inside.otherwise()
+                        self._clear(b.constant(along.window, I32), written)
+                else:
+                    self._spread_line(b.move(rows, position * 4), left, written)
+
+    def _spread_line(self, source: Value, left: Value, written: Register) -> None:
+        """Spread what one line of a window sees, which begins at a column that may lie before the image."""
+        b, along = self.b, self._window_columns
+        if not along.before and not along.after:
+            self._copy(source, b.constant(along.window, I32), written)
+            return
+        zero, taps = b.constant(0, I32), b.constant(along.window, I32)
+        # The taps from `first` to `last` see the image.
+        first = (along.dilation - 1 - left) / along.dilation
+        first = b.binary("min", b.binary("max", first, zero), taps)
+        last = (along.size - 1 - left + along.dilation) / along.dilation
+        last = b.binary("max", b.binary("min", last, taps), first)
+        self._clear(first, written)
+        step = along.dilation * self._channels * 4
+        self._copy(b.move(source, first * step), last - first, written)
+        self._clear(taps - last, written)
+
+    def _copy(self, source: Value, taps: Value, written: Register) -> None:
+        """Spread the channels of pixels that lie `dilation` columns apart."""
+        b, element = self.b, self._element_bytes
+        read = b.register(source)
+
+        def spread(count: int) -> None:
+            for k in range(count):
+                b.store(written.value, b.load_splat(self.kind, read.value, k * 4), k * element)
+            read.value = b.move(read.value, count * 4)
+            written.value = b.move(written.value, count * element)
+
+        with b.loop(0, taps):
+            self._in_rounds(spread)
+            skipped = (self._window_columns.dilation - 1) * self._channels * 4
+            if skipped:
+                read.value = b.move(read.value, skipped)
+
+    def _clear(self, taps: Value, written: Register) -> None:
+        b, element = self.b, self._element_bytes
+
+        def clear(count: int) -> None:
+            for k in range(count):
+                b.store(written.value, b.constant(0.0, self.kind), k * element)
+            written.value = b.move(written.value, count * element)
+
+        with b.loop(0, taps):
+            self._in_rounds(clear)
+
+    def _in_rounds(self, do: _Some) -> None:
+        """Do something for all channels of a pixel, several in a round."""
+        whole, left_over = divmod(self._channels, _AT_ONCE)
+        if whole > 1:
+            with self.b.loop(0, whole):
+                do(_AT_ONCE)
+        elif whole:
+            do(_AT_ONCE)
+        if left_over:
+            do(left_over)

@@ -1,0 +1,301 @@
+"""Products by tiles of four rows and two vectors of columns, over packed weights.
+
+A tile keeps its sums in eight registers and takes a panel of weights row by row.
+
+Engines differ in what keeps them from the limit of the machine. V8 does well with single elements of the rows, spread
+over lanes as they are loaded. Cranelift moves arithmetic below all later loads of a loop and spills; targets that are
+`ordered` read elements that were spread once for all panels, take two rows of a panel per round, and have a fence
+between them (25 against 42 GFLOP/s).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Final
+
+from tenfold.codegen.compute import Array
+from tenfold.codegen.loops.builder import Builder
+from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value, vector
+from tenfold.codegen.routines.output import Output
+from tenfold.codegen.routines.packing import packed_size, panel_columns
+from tenfold.codegen.routines.routine import Routine
+from tenfold.codegen.schedule.scopes import Nest
+
+ROWS: Final = 4
+"""Rows of a tile."""
+
+LONGEST_PANEL: Final = 640
+"""So many elements of a row are spread at once: a tile's rows then stay in the first-level cache."""
+
+AT_ONCE: Final = 4
+"""So many elements of each row are spread in one round of a loop."""
+
+CACHED_WEIGHTS: Final = 1 << 20
+"""Bytes of packed weights that all rows meet before the next are turned to; reading on is fast, so it may be much."""
+
+FEWEST_PANELS: Final = 8
+"""At least so many panels are met at once, as the rows are spread anew for each lot."""
+
+FEW_ROWS: Final = 100
+"""With fewer rows, threads share columns."""
+
+
+Limits = tuple[Value, Value] | None
+"""The first of some panels and the one after the last; None for all."""
+
+
+class Tiles(ABC):
+    """Products of rows and packed weights; what the rows are, subclasses know.
+
+    Attributes:
+        b: what the program is built with.
+        depth: the length of the sums.
+        rows: how many rows there are, of each matrix.
+        tile_rows: how many of them a tile has.
+        scratch: elements of a block of rows, spread over lanes: `[k][row][lanes]`.
+        kind: the type of a vector.
+    """
+
+    def __init__(
+        self,
+        result: Array,
+        depth: int,
+        target: Target,
+        finished: Array,
+        *,
+        is_batch: bool,
+        weights_batch: bool,
+        is_spread: bool,
+        part: int,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            result: what is computed: rows of columns, or `[batch, rows, columns]`.
+            depth: the length of the sums.
+            target: what for.
+            finished: the epilogue.
+            is_batch: whether the first axis counts matrices.
+            weights_batch: whether each of them has weights of its own.
+            is_spread: whether elements of rows are spread beforehand; else they are read where they are.
+            part: how many elements of a row are spread at once.
+        """
+        if depth < 1:
+            raise ValueError("Sums of nothing have no tiles.")
+        self.b = b = Builder(target)
+        self.depth = depth
+        rank = result.rank
+        rows = range(1 if is_batch else 0, rank - 1)
+        groups = [[0], rows, [rank - 1]] if is_batch else [rows, [rank - 1]]
+        self.output = Output(b, result, finished, groups)
+        *outer, row, self.column = self.output.axes
+        self.matrix = outer[0] if outer else None
+        self.matrices = 1 if self.matrix is None else self.matrix.length
+        if row is None:
+            raise ValueError("A product of one row has no tiles; compute it by its definition.")
+        self.row = row
+        self.rows = self.row.length
+        self.columns = result.shape[-1]
+        self.tile_rows = min(ROWS, self.rows)
+        self.row_blocks = -(-self.rows // self.tile_rows)
+        self.wide = panel_columns(target)
+        self.panels = -(-self.columns // self.wide)
+        self.shares_columns = self.rows < FEW_ROWS and self.matrices == 1 and self.panels > 1
+        self.panels_at_once = max(FEWEST_PANELS, CACHED_WEIGHTS // ((depth + 1) * self.wide * 4))
+        of_weights = self.matrices if weights_batch else 1
+        self.weights_step = packed_size(depth, self.columns, target) if weights_batch else 0
+        self.weights = Buffer("weights", "float32", of_weights * packed_size(depth, self.columns, target))
+        self.is_spread = is_spread
+        # Sums that go on later wait in the output.
+        self.part = part if is_spread and self.output.dtype == "float32" else depth
+        room = -(-min(depth, self.part) // AT_ONCE) * AT_ONCE
+        self.scratch = Buffer("scratch", "float32", room * self.tile_rows * b.width, written=True)
+        self.kind = vector("f32", b.width)
+
+    @abstractmethod
+    def input(self) -> Buffer:
+        """What rows are made of."""
+
+    @abstractmethod
+    def address_of(self, row: Value, matrix: Value | int) -> Value:
+        """Where the first row of a block begins, as far as rows lie in memory."""
+
+    @abstractmethod
+    def spread(self, row: Value, rows: Value, start: int, length: int) -> None:
+        """Spread a part of the elements of a block of rows over lanes, into the scratch memory.
+
+        Args:
+            row: number of the first row.
+            rows: its address.
+            start: number of the first element.
+            length: how many.
+        """
+
+    def step(self) -> tuple[int, int]:
+        """Bytes from an element of a row to the next and from a row to the next, where rows lie in memory."""
+        raise NotImplementedError("These rows are spread.")
+
+    def routine(self, name: str) -> Routine:
+        """The program."""
+        b = self.b
+        begin, end = b.parameter(I32, 0), b.parameter(I32, 1)
+        nest = Nest(b)
+        lanes = self.column
+        tile: dict[int, Sequence[int]] = {self.row.number: range(self.tile_rows)}
+        if lanes is not None:
+            tile[lanes.number] = range(0, self.wide, b.width)
+        self.output.begin(nest, lanes, tile)
+        if self.shares_columns:
+            self._row_block(nest, nest.open_blocks(0, self.row_blocks), (begin, end))
+        elif self.panels_at_once < self.panels:
+            panels = b.constant(self.panels, I32)
+            loop = b.loop(0, panels, self.panels_at_once)
+            first = nest.open(loop)
+            last = first + self.panels_at_once
+            limits = first, b.select(last < panels, last, panels)
+            self._row_block(nest, nest.open_blocks(begin, end), limits)
+        else:
+            self._row_block(nest, nest.open_blocks(begin, end), None)
+        while len(nest.scopes) > 1:
+            nest.close()
+        scratch = [self.scratch] if self.is_spread else []
+        inputs = [self.input(), self.weights]
+        buffers = [*inputs, *self.output.buffers, *scratch, self.output.buffer]
+        blocks = self.panels if self.shares_columns else self.matrices * self.row_blocks
+        program = b.kernel(name, buffers, [begin, end], blocks)
+        return Routine(
+            program,
+            tuple(buffer.name for buffer in inputs),
+            tuple(self.output.sources),
+            self.scratch.bytes if scratch else 0,
+        )
+
+    def _row_block(self, nest: Nest, block: Value, limits: Limits) -> None:
+        """A block of rows against some panels, or all of them."""
+        b, variables, bits = self.b, {}, 0
+        matrix: Value | int = 0
+        if self.matrix is not None:
+            matrix = block / self.row_blocks
+            variables[self.matrix.number] = matrix
+            bits |= self.output.bit(self.matrix)
+            block = b.binary("rem", block, b.constant(self.row_blocks, I32))
+        row = block * self.tile_rows
+        if self.rows % self.tile_rows:
+            last = b.constant(self.rows - self.tile_rows, I32)
+            row = b.select(row < last, row, last)
+        variables[self.row.number] = row
+        nest.open_fixed(variables, bits | self.output.bit(self.row))
+        rows = self.address_of(row, matrix)
+        weights = b.address(self.weights, matrix * (self.weights_step * 4))
+        for start in range(0, self.depth, self.part):
+            length = min(self.part, self.depth - start)
+            if self.is_spread:
+                self.spread(row, rows, start, length)
+            self._panels(nest, rows, weights, (start, length), limits)
+
+    def _panels(
+        self,
+        nest: Nest,
+        rows: Value,
+        weights: Value,
+        part: tuple[int, int],
+        limits: Limits,
+    ) -> None:
+        """Tiles of a block of rows, panel by panel, for a part of the sums."""
+        b, (start, length) = self.b, part
+        panel_bytes = (self.depth + 1) * self.wide * 4
+        skipped = (start + 1) * self.wide * 4 if start else 0
+        whole, left_over = self.columns // self.wide, self.columns % self.wide
+        first: Value | int = 0
+        stop: Value | int = whole * self.wide
+        at = b.move(weights, skipped)
+        if limits is not None:
+            begin, end = limits
+            first = begin * self.wide
+            stop = b.select(end < whole, end, b.constant(whole, I32)) * self.wide
+            at = b.move(at, begin * panel_bytes)
+        panel = b.register(at)
+        taken = (length + (0 if start else 1)) * self.wide * 4
+        if whole and self.column is not None:
+            nest.open_loop(self.column.number, self.output.bit(self.column), first, stop, self.wide)
+            self._tile(rows, panel, part, self.wide)
+            panel.value = b.move(panel.value, panel_bytes - taken) if taken != panel_bytes else panel.value
+            nest.close()
+        if left_over:
+            if limits is not None:
+                nest.open_branch(limits[1] > whole)
+            bits = self.output.bit(self.column)
+            nest.open_fixed({} if self.column is None else {self.column.number: whole * self.wide}, bits)
+            self._tile(rows, panel, part, left_over)
+            nest.close()
+            if limits is not None:
+                nest.close()
+
+    def _tile(self, rows: Value, panel: Register, part: tuple[int, int], columns: int) -> None:
+        """One tile of sums, of which the first columns are stored."""
+        b, (start, length) = self.b, part
+        vectors = -(-columns // b.width)
+        places = [(i, j) for i in range(self.tile_rows) for j in range(vectors)]
+        sums: dict[tuple[int, int], Register] = {}
+        for i, j in places:
+            if start:
+                begun = self.output.loaded(self.kind, self._place(i, j))
+            else:
+                begun = b.load(self.kind, panel.value, j * b.width * 4) if i == 0 else sums[0, j].value
+            sums[i, j] = b.register(begun)
+        if not start:
+            panel.value = b.move(panel.value, self.wide * 4)
+        if self.is_spread:
+            elements = b.register(b.address(self.scratch))
+            step = self.tile_rows * b.width * 4
+        else:
+            elements = b.register(rows)
+            step = self.step()[0]
+        self._sum(sums, panel, elements, step, length, vectors)
+        is_last = start + length == self.depth
+        for (i, j), total in sums.items():
+            put = self.output.store if is_last else self.output.keep
+            put(total.value, self._place(i, j), min(b.width, columns - j * b.width))
+
+    def _place(self, i: int, j: int) -> dict[int, int]:
+        place = {self.row.number: i}
+        if self.column is not None:
+            place[self.column.number] = j * self.b.width
+        return place
+
+    def _sum(
+        self,
+        sums: dict[tuple[int, int], Register],
+        panel: Register,
+        elements: Register,
+        step: int,
+        length: int,
+        vectors: int,
+    ) -> None:
+        """Add products to all sums, row by row of the panel."""
+        b = self.b
+        rounds = 2 if self.b.target.ordered else 1
+        whole = length // rounds * rounds
+        row_bytes = self.wide * 4
+
+        def add(k: int) -> None:
+            loaded = [b.load(self.kind, panel.value, k * row_bytes + j * b.width * 4) for j in range(vectors)]
+            for i in range(self.tile_rows):
+                if self.is_spread:
+                    element = b.load(self.kind, elements.value, k * step + i * b.width * 4)
+                else:
+                    element = b.load_splat(self.kind, elements.value, k * step + i * self.step()[1])
+                for j in range(vectors):
+                    sums[i, j].value = b.madd(element, loaded[j], sums[i, j].value)
+
+        if whole:
+            with b.walk(panel, b.move(panel.value, whole * row_bytes), rounds * row_bytes, nonempty=True):
+                for k in range(rounds):
+                    if k:
+                        b.fence(panel.value)
+                    add(k)
+                elements.value = b.move(elements.value, rounds * step)
+        if length > whole:
+            add(0)
+            panel.value = b.move(panel.value, row_bytes)
