@@ -9,6 +9,7 @@ import pytest
 
 import tenfold as tf
 from tenfold.backends.webgl.host_kernels import HOST_KERNELS
+from tenfold.backends.webgl.keys import frozen
 from tenfold.core.environment import ENV
 from tenfold.core.kernel import Kernel, defined_kernels
 
@@ -151,8 +152,11 @@ def test_uniforms_are_as_many_as_the_flag_says(webgl: WebglBackend) -> None:
 
 
 def test_attributes_that_print_differently_differ(webgl: WebglBackend) -> None:
-    assert np.signbit(tf.fill([2], -0.0).numpy()).all()
-    assert not np.signbit(tf.fill([2], 0.0).numpy()).any()
+    values = [0.0, -0.0, 0, 1, 1.0, True, False, None, "1", float("inf"), [1, 2], [1, 2.0], {"a": 1}, {"a": 1.0}]
+    values += [np.arange(3), np.arange(3.0), np.arange(3).reshape(3, 1)]
+    assert len({frozen(value) for value in values}) == len(values)
+    assert frozen(float("nan")) == frozen(float("nan"))
+    assert frozen([1, (2, 3)]) == frozen((1, [2, 3]))
     assert tf.fill([2], 1, "int32").dtype == "int32"
     assert tf.fill([2], True, "bool").numpy().tolist() == [True, True]
     assert np.isnan(tf.fill([2], float("nan")).numpy()).all()

