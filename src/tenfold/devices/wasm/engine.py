@@ -2,7 +2,7 @@
 
 Compiling is left on the calling thread: the engine's own pool of threads does not survive a fork, and a child that
 compiled a module would wait for it for ever. Checks for interruption (epochs, fuel) are off, since every loop would
-have one: a plain loop of multiply-adds takes 5 to 7 % longer with them (benchmarks/wasm_calls.py), products whose
+have one: a plain loop of multiply-adds takes up to 7 % longer with them (benchmarks/wasm_calls.py), products whose
 accumulators fill the registers up to twice as long. Threads look at an abort word at barriers instead.
 """
 
