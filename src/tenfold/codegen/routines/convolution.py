@@ -78,9 +78,10 @@ class _Convolution(Tiles):
     def address_of(self, row: Value, matrix: Value | int) -> Value:
         return self.b.address(self._x)
 
-    def spread(self, row: Value, rows: Value, start: int, length: int) -> None:
+    def spread(self, row: Value, rows: Value, start: Value | int, length: int) -> None:
         b, down, along = self.b, self._window_rows, self._window_columns
-        first, last = start // self._across, (start + length) // self._across
+        first = start / self._across if isinstance(start, Value) else start // self._across
+        last = first + length // self._across
         with b.loop(0, self.tile_rows) as number:
             pixel = row + number.value
             line = pixel / self._out_columns

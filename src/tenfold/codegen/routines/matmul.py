@@ -65,7 +65,7 @@ class _Matmul(Tiles):
     def step(self) -> tuple[int, int]:
         return self._left.column * 4, self._left.row * 4
 
-    def spread(self, row: Value, rows: Value, start: int, length: int) -> None:
+    def spread(self, row: Value, rows: Value, start: Value | int, length: int) -> None:
         b, left = self.b, self._left
         read = b.register(b.move(rows, start * left.column * 4))
         written = b.register(b.address(self.scratch))

@@ -11,8 +11,8 @@ between them (25 against 42 GFLOP/s).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.builder import Builder
@@ -43,6 +43,22 @@ FEW_ROWS: Final = 100
 
 Limits = tuple[Value, Value] | None
 """The first of some panels and the one after the last; None for all."""
+
+
+class Part(NamedTuple):
+    """A part of the sums that is added to all tiles of a block of rows before the next.
+
+    Attributes:
+        start: number of the first element of a row.
+        length: how many elements.
+        is_first: whether sums begin here.
+        is_last: whether they end here.
+    """
+
+    start: Value | int
+    length: int
+    is_first: bool
+    is_last: bool
 
 
 class Tiles(ABC):
@@ -122,7 +138,7 @@ class Tiles(ABC):
         """Where the first row of a block begins, as far as rows lie in memory."""
 
     @abstractmethod
-    def spread(self, row: Value, rows: Value, start: int, length: int) -> None:
+    def spread(self, row: Value, rows: Value, start: Value | int, length: int) -> None:
         """Spread a part of the elements of a block of rows over lanes, into the scratch memory.
 
         Args:
@@ -188,35 +204,47 @@ class Tiles(ABC):
         nest.open_fixed(variables, bits | self.output.bit(self.row))
         rows = self.address_of(row, matrix)
         weights = b.address(self.weights, matrix * (self.weights_step * 4))
-        for start in range(0, self.depth, self.part):
-            length = min(self.part, self.depth - start)
+        for part in self._parts(nest):
             if self.is_spread:
-                self.spread(row, rows, start, length)
-            self._panels(nest, rows, weights, (start, length), limits)
+                self.spread(row, rows, part.start, part.length)
+            self._panels(nest, rows, weights, part, limits)
+
+    def _parts(self, nest: Nest) -> Iterator[Part]:
+        """The parts of the sums, one after the other; those between the first and the last are a loop."""
+        last = (self.depth - 1) // self.part * self.part
+        if last == 0:
+            yield Part(0, self.depth, True, True)
+            return
+        yield Part(0, self.part, True, False)
+        if last > self.part:
+            start = nest.open(self.b.loop(self.part, last, self.part))
+            yield Part(start, self.part, False, False)
+            nest.close()
+        yield Part(last, self.depth - last, False, True)
 
     def _panels(
         self,
         nest: Nest,
         rows: Value,
         weights: Value,
-        part: tuple[int, int],
+        part: Part,
         limits: Limits,
     ) -> None:
         """Tiles of a block of rows, panel by panel, for a part of the sums."""
-        b, (start, length) = self.b, part
-        panel_bytes = (self.depth + 1) * self.wide * 4
-        skipped = (start + 1) * self.wide * 4 if start else 0
+        b = self.b
+        row_bytes = self.wide * 4
+        panel_bytes = (self.depth + 1) * row_bytes
         whole, left_over = self.columns // self.wide, self.columns % self.wide
         first: Value | int = 0
         stop: Value | int = whole * self.wide
-        at = b.move(weights, skipped)
+        at = weights if part.is_first else b.move(weights, (part.start + 1) * row_bytes)
         if limits is not None:
             begin, end = limits
             first = begin * self.wide
             stop = b.select(end < whole, end, b.constant(whole, I32)) * self.wide
             at = b.move(at, begin * panel_bytes)
         panel = b.register(at)
-        taken = (length + (0 if start else 1)) * self.wide * 4
+        taken = (part.length + part.is_first) * row_bytes
         if whole and self.column is not None:
             nest.open_loop(self.column.number, self.output.bit(self.column), first, stop, self.wide)
             self._tile(rows, panel, part, self.wide)
@@ -232,19 +260,19 @@ class Tiles(ABC):
             if limits is not None:
                 nest.close()
 
-    def _tile(self, rows: Value, panel: Register, part: tuple[int, int], columns: int) -> None:
+    def _tile(self, rows: Value, panel: Register, part: Part, columns: int) -> None:
         """One tile of sums, of which the first columns are stored."""
-        b, (start, length) = self.b, part
+        b = self.b
         vectors = -(-columns // b.width)
         places = [(i, j) for i in range(self.tile_rows) for j in range(vectors)]
         sums: dict[tuple[int, int], Register] = {}
         for i, j in places:
-            if start:
+            if not part.is_first:
                 begun = self.output.loaded(self.kind, self._place(i, j))
             else:
                 begun = b.load(self.kind, panel.value, j * b.width * 4) if i == 0 else sums[0, j].value
             sums[i, j] = b.register(begun)
-        if not start:
+        if part.is_first:
             panel.value = b.move(panel.value, self.wide * 4)
         if self.is_spread:
             elements = b.register(b.address(self.scratch))
@@ -252,10 +280,9 @@ class Tiles(ABC):
         else:
             elements = b.register(rows)
             step = self.step()[0]
-        self._sum(sums, panel, elements, step, length, vectors)
-        is_last = start + length == self.depth
+        self._sum(sums, panel, elements, step, part.length, vectors)
         for (i, j), total in sums.items():
-            put = self.output.store if is_last else self.output.keep
+            put = self.output.store if part.is_last else self.output.keep
             put(total.value, self._place(i, j), min(b.width, columns - j * b.width))
 
     def _place(self, i: int, j: int) -> dict[int, int]:
