@@ -45,15 +45,11 @@ _COMPARISONS_OF_LANES: Final = {
 
 _BUILT_IN: Final = {
     "absolute": "abs",
-    "arctanh": "atanh",
     "ceil": "ceil",
     "cos": "cos",
-    "cosh": "cosh",
-    "exp": "exp",
     "floor": "floor",
     "isinf": "isinf",
     "isnan": "isnan",
-    "log": "log",
     "negative": "-",
     "rint": "roundEven",
     "sin": "sin",
@@ -63,12 +59,24 @@ _BUILT_IN: Final = {
 """Functions that GLSL has, for scalars and lanes, and that are right for NaN and infinities."""
 
 _OWN: Final = {
+    # SwiftShader's logarithms and exponentials of NaN are numbers, and so are logarithms of what has none.
+    ("exp", "float32"): "float own(float x) { return isnan(x) ? x : exp(x); }",
+    ("log", "float32"): f"""float own(float x) {{
+    if (!(x > 0.0)) return x == 0.0 ? {MINUS_INFINITY} : {NAN};
+    return log(x);
+}}""",
+    ("cosh", "float32"): "float own(float x) { return isnan(x) ? x : cosh(x); }",
+    ("arctanh", "float32"): f"""float own(float x) {{
+    if (!(abs(x) < 1.0)) return abs(x) == 1.0 ? x * {INFINITY} : {NAN};
+    return atanh(x);
+}}""",
     ("maximum", "float32"): "float own(float a, float b) { return isnan(a) ? a : (isnan(b) ? b : max(a, b)); }",
     ("minimum", "float32"): "float own(float a, float b) { return isnan(a) ? a : (isnan(b) ? b : min(a, b)); }",
     ("maximum", "int32"): "int own(int a, int b) { return max(a, b); }",
     ("minimum", "int32"): "int own(int a, int b) { return min(a, b); }",
     ("logical_not", "bool"): "bool own(bool x) { return !x; }",
     ("arcsin", "float32"): """float own(float x) {
+    if (x == 0.0) return x;
     return abs(x) <= 1.0 ? atan(x, sqrt((1.0 - x) * (1.0 + x))) : uintBitsToFloat(0x7fc00000u);
 }""",
     ("arccos", "float32"): """float own(float x) {
@@ -127,7 +135,7 @@ _OWN: Final = {
 }""",
     ("log1p", "float32"): f"""float own(float x) {{
     float u = 1.0 + x;
-    if (u < 0.0) return {NAN};
+    if (!(u > 0.0)) return u == 0.0 ? {MINUS_INFINITY} : {NAN};
     if (u == 1.0) return x;
     return isinf(u) ? u : log(u) * x / (u - 1.0);
 }}""",
@@ -175,6 +183,7 @@ _OWN_OF_LANES: Final = {
     ("logical_not", "bool"): "bvec4 own(bvec4 x) { return not(x); }",
     ("logical_and", "bool"): "bvec4 own(bvec4 a, bvec4 b) { return bvec4(ivec4(a) & ivec4(b)); }",
     ("logical_or", "bool"): "bvec4 own(bvec4 a, bvec4 b) { return bvec4(ivec4(a) | ivec4(b)); }",
+    ("exp", "float32"): "vec4 own(vec4 x) { return mix(exp(x), x, isnan(x)); }",
     ("reciprocal", "float32"): "vec4 own(vec4 x) { return 1.0 / x; }",
     ("sign", "float32"): "vec4 own(vec4 x) { return mix(sign(x), x, isnan(x)); }",
     ("sign", "int32"): "ivec4 own(ivec4 x) { return sign(x); }",
