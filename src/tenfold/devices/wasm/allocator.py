@@ -36,7 +36,11 @@ class Region(NamedTuple):
 
 
 class RegionSource(Protocol):
-    """Where an allocator gets memory from. Regions do not overlap; one may continue the last one."""
+    """Where an allocator gets memory from. Regions do not overlap."""
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether each region begins where the last one ends."""
 
     @property
     def room(self) -> int:
@@ -156,21 +160,17 @@ class Allocator:
 
     def _grow(self, size: int) -> int:
         """A free block that is large enough, once more memory has been obtained."""
-        # What is free at the end of the memory is a part of the block, if the memory grows at its end.
-        tail = self._free_by_end.get(self._end)
-        missing = size - (0 if tail is None else self._free[tail])
+        missing = size
+        if self._source.is_contiguous and self._end in self._free_by_end:
+            # What is free at the end of the memory becomes a part of the block.
+            missing -= self._free[self._free_by_end[self._end]]
         room = self._source.room
         if missing > room:
             raise MemoryError(
                 f"{size} bytes do not fit into WebAssembly's memory: {self._used} bytes are in use, {self._reserved} "
                 f"are reserved, only {room} can be added. Dispose of tensors (tf.tidy helps), or use smaller batches."
             )
-        start = self._obtain(missing)
-        return start if self._free[start] >= size else self._obtain(size)
-
-    def _obtain(self, nbytes: int) -> int:
-        """The free block that a new region has become, or has become a part of."""
-        region = self._source.obtain(nbytes)
+        region = self._source.obtain(missing)
         self._reserved += region.bytes
         self._end = region.address + region.bytes
         return self._release(region.address, region.bytes)

@@ -51,6 +51,10 @@ class NativeMemory(Protocol):
         """Its bytes now."""
 
     @property
+    def is_contiguous(self) -> bool:
+        """Whether each region begins where the last one ends."""
+
+    @property
     def room(self) -> int:
         """Bytes that can still be obtained."""
 
@@ -123,6 +127,7 @@ class OwnMemory(_Views):
     """
 
     is_shared: Final = True
+    is_contiguous: Final = True
 
     def __init__(self, engine: wasmtime.Engine, limit: int = MAX_BYTES) -> None:
         """Reserve the address space.
@@ -197,6 +202,7 @@ class ExportedMemory(_Views):
     """
 
     is_shared: Final = False
+    is_contiguous: Final = False
 
     def __init__(self, store: wasmtime.Store, memory: wasmtime.Memory, allocate: Callable[[int], float | None]) -> None:
         """Take a memory.
