@@ -26,6 +26,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "tenfold"
 
 # What the package exports besides ops, module by module.
 EXPORTS: dict[str, str] = {
+    "backends.wasm.binaries": "set_wasm_path set_wasm_paths",
+    "backends.wasm.threads": "get_threads_count set_threads_count",
     "core.autodiff": "custom_grad grad grads value_and_grad value_and_grads variable_grads",
     "core.backends": "Availability backend backend_scope find_backend find_backend_factory get_backend ready "
     "register_backend registered_backends remove_backend set_backend",

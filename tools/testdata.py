@@ -48,6 +48,12 @@ LANGUAGE_DETECTION = NpmPackage(
     "1.0.23",
     "sha512-Ywk6vXC81nUHvc9WX3uFJG/UHFLXDYJgNeUVirBLJGvmchXHdapsGeAYclNqO1thQLmykmJhSouIZV+JJS8o1A==",
 )
+# TensorFlow.js's own WebAssembly, whose kernels the wasm backend can run.
+TFJS_WASM = NpmPackage(
+    "@tensorflow/tfjs-backend-wasm",
+    "4.22.0",
+    "sha512-/IYhReRIp4jg/wYW0OwbbJZG8ON87mbz0PgkiP3CdcACRSvUN0h8rvC0O3YcDtkTQtFWF/tcXq/KlVDyV49wmA==",
+)
 # Chromium's ANGLE (BSD) with SwiftShader inside (Apache 2.0), in a file of 3 MB among others.
 ANGLE = NpmPackage(
     "@sparticuz/chromium",

@@ -14,6 +14,14 @@ import tenfold.backends.wasm  # noqa: F401
 import tenfold.backends.webgl  # noqa: F401
 from tenfold import train
 from tenfold.api import browser, fused, image, linalg, losses, math, signal, sparse, spectral, string
+from tenfold.backends.wasm.binaries import (
+    set_wasm_path,
+    set_wasm_paths,
+)
+from tenfold.backends.wasm.threads import (
+    get_threads_count,
+    set_threads_count,
+)
 from tenfold.core.autodiff import (
     custom_grad,
     grad,
@@ -558,6 +566,7 @@ __all__ = [
     "get_kernels_for_backend",
     "get_registered_op",
     "get_tensors_in_container",
+    "get_threads_count",
     "grad",
     "grads",
     "greater",
@@ -666,6 +675,9 @@ __all__ = [
     "separable_conv2d",
     "serialization",
     "set_backend",
+    "set_threads_count",
+    "set_wasm_path",
+    "set_wasm_paths",
     "setdiff1d_async",
     "sigmoid",
     "sign",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tenfold.core.dtypes import DType
     from tenfold.core.kernel import Attributes, KernelFunction, KernelResult, Operand
     from tenfold.core.storage import Shape, Storage
-    from tenfold.graph.plan import Plan, Step
+    from tenfold.graph.plan import EpilogueStage, Plan, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +131,7 @@ class Backend:
         The inherited one runs the kernel, then each stage of the epilogue as a kernel of its own.
         """
         inputs = [None if i is None else operands[i] for i in step.inputs]
-        result = self.run(step.kernel, inputs, step.attributes)
-        for stage in step.epilogue:
-            before = result
-            stage_inputs = [before if i is None else operands[i] for i in stage.operands]
-            result = self.run(stage.kernel, stage_inputs, stage.attributes)
-            self._discard(before, keep=result)
-        return result
+        return self._run_stages(self.run(step.kernel, inputs, step.attributes), step.epilogue, operands)
 
     def compile(self, plan: Plan) -> CompiledPlan:
         """Make something that runs a plan with as little work per run as the backend can manage."""
@@ -180,6 +174,17 @@ class Backend:
             f"'{method}' not yet implemented or not found in the backend {self.name!r}. "
             "Did you register the backend that you meant?"
         )
+
+    def _run_stages(
+        self, result: KernelResult, stages: Sequence[EpilogueStage], operands: Sequence[Operand | None]
+    ) -> KernelResult:
+        """Run stages of an epilogue as kernels of their own."""
+        for stage in stages:
+            before = result
+            stage_inputs = [before if i is None else operands[i] for i in stage.operands]
+            result = self.run(stage.kernel, stage_inputs, stage.attributes)
+            self._discard(before, keep=result)
+        return result
 
     def _discard(self, result: KernelResult, keep: KernelResult) -> None:
         kept = {id(info.storage) for info in as_infos(keep)}

@@ -1,6 +1,6 @@
-"""The wasm backend: kernels generated as WebAssembly, run by wasmtime.
+"""The wasm backend: kernels generated as WebAssembly, run by wasmtime; on request beside TensorFlow.js's own.
 
-Importing it registers it; the engine is loaded when the backend is first wanted.
+Importing it registers it with its flags; the engine is loaded when the backend is first wanted.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from tenfold.backends.wasm.flags import XNNPACK
 from tenfold.backends.wasm.registry import NAME
 from tenfold.core.backends import Availability, register_backend
+from tenfold.core.environment import ENV
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
@@ -18,6 +20,10 @@ PRIORITY = 2
 
 
 def _make() -> WasmBackend:
+    if ENV.get("WASM_KERNELS") == XNNPACK:
+        from tenfold.backends.wasm.xnnpack.backend import XnnpackBackend
+
+        return XnnpackBackend()
     from tenfold.backends.wasm.backend import WasmBackend
 
     return WasmBackend()

@@ -18,10 +18,13 @@ import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
 from tenfold.backends.wasm.compilation import compile_call
+from tenfold.backends.wasm.flags import GENERATED
 from tenfold.backends.wasm.keys import call_key
 from tenfold.backends.wasm.modules import target_for
+from tenfold.backends.wasm.threads import wished_threads_count
 from tenfold.core import kernel as kernels
 from tenfold.core.dtypes import DType, numpy_dtype
+from tenfold.core.environment import ENV
 from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorInfo
 from tenfold.core.storage import Shape, Storage
 from tenfold.devices.wasm.native import NativeWasmDevice
@@ -38,6 +41,8 @@ class WasmBackend(Backend):
     """Runs kernels as WebAssembly.
 
     Attributes:
+        kernels: whose kernels run where there is a choice, a value of the flag `WASM_KERNELS`.
+        deterministic: whether programs do without instructions whose results depend on the processor.
         device: what runs modules.
         target: what programs are made for.
         modules: those that serve calls of any length, while a call uses them.
@@ -45,10 +50,21 @@ class WasmBackend(Backend):
     """
 
     reads_at_once = True
+    kernels: str = GENERATED
 
-    def __init__(self) -> None:
-        self.device: WasmDevice[Any] = NativeWasmDevice()
-        self.target = target_for(self.device.features)
+    def __init__(self, device: WasmDevice[Any] | None = None) -> None:
+        """Make it.
+
+        Args:
+            device: what runs modules; a new one with a memory of its own if None.
+        """
+        self.device: WasmDevice[Any] = NativeWasmDevice() if device is None else device
+        wished = wished_threads_count()
+        if device is None and wished is not None:
+            self.device.set_threads_count(wished)
+        self.deterministic = ENV.get_bool("WASM_DETERMINISTIC")
+        features = self.device.features
+        self.target = target_for(features._replace(relaxed_simd=features.relaxed_simd and not self.deterministic))
         self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
         self.host_calls: Counter[tuple[str, str]] = Counter()
         self._free = self.device.allocator.free
@@ -124,11 +140,20 @@ class WasmBackend(Backend):
     def run_generated(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         """Run a kernel for specs and attributes that are new, and keep what runs it."""
         with self._lock:
-            call = compile_call(self, kernel, inputs, attributes)
+            call = self.compiled_call(kernel, inputs, attributes)
             while len(self._calls) >= MOST_CALLS:
                 del self._calls[next(iter(self._calls))]
             self._calls[call_key(kernel.name, inputs, attributes)] = call
             return call(inputs, attributes)
+
+    def compiled_call(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> Call:
+        """What runs a kernel for operands of the specs of these."""
+        return compile_call(self, kernel, inputs, attributes)
+
+    def set_threads_count(self, count: int) -> None:
+        """Use so many threads from the next call on."""
+        with self._lock:
+            self.device.set_threads_count(count)
 
     def kernels_changed(self) -> None:
         """Look up every kernel again."""

@@ -1,0 +1,156 @@
+"""The wasm backend over TensorFlow.js's memory: what the library does best runs there, all else as generated code.
+
+The library's memory is its own and not shared, so there is one thread. Plans run step by step; convolutions and
+products take the bias and the activation after them along, as in TensorFlow.js.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tenfold.backends.base import run_steps
+from tenfold.backends.wasm.backend import MOST_CALLS, WasmBackend
+from tenfold.backends.wasm.binaries import place_of_binary, read_binary
+from tenfold.backends.wasm.flags import XNNPACK
+from tenfold.backends.wasm.keys import call_key
+from tenfold.backends.wasm.registry import GeneratedKernel
+from tenfold.backends.wasm.xnnpack.calls import DeclinedCall, XnnpackCall
+from tenfold.backends.wasm.xnnpack.fusion import Fused, fuse
+from tenfold.backends.wasm.xnnpack.library import Xnnpack
+from tenfold.backends.wasm.xnnpack.requests import FUSING, KERNELS, PLAIN, DeclinedError, Fusion, make_request
+from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorSpec, find_kernel_definition
+from tenfold.devices.wasm.native import NativeWasmDevice
+
+if TYPE_CHECKING:
+    from tenfold.backends.base import CompiledPlan
+    from tenfold.backends.wasm.calls import Call
+    from tenfold.core.kernel import Operand
+    from tenfold.core.storage import Storage
+    from tenfold.graph.plan import Plan, Step
+
+
+class XnnpackBackend(WasmBackend):
+    """Runs kernels by TensorFlow.js's WebAssembly where that has them.
+
+    Attributes:
+        library: TensorFlow.js's.
+        ran: how often each of its functions ran.
+        declined: how many calls of its kernels ran as generated code, by kernel and reason.
+    """
+
+    kernels = XNNPACK
+
+    def __init__(self) -> None:
+        place = place_of_binary(simd=True)
+        self.library = Xnnpack(read_binary(place), place)
+        self.ran: Counter[str] = Counter()
+        self.declined: Counter[tuple[str, str]] = Counter()
+        self._fused_calls: dict[Hashable, XnnpackCall | None] = {}
+        super().__init__(NativeWasmDevice(self.library.memory))
+
+    def dispose_data(self, storage: Storage) -> None:
+        with self._lock:
+            if storage.dtype == "float32":
+                self.library.forget(storage.data)
+            super().dispose_data(storage)
+
+    def compiled_call(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> Call:
+        if kernel.name not in KERNELS:
+            return super().compiled_call(kernel, inputs, attributes)
+        try:
+            return self._asked(kernel, inputs, attributes)
+        except DeclinedError as error:
+            call = super().compiled_call(kernel, inputs, attributes)
+            return DeclinedCall(self, call, kernel.name, str(error))
+
+    @property
+    def fuses(self) -> Collection[str]:
+        """Convolutions and products."""
+        return FUSING.keys()
+
+    def compile(self, plan: Plan) -> CompiledPlan:
+        """Step by step: the library has a call for each."""
+        return lambda inputs: run_steps(self, plan, inputs)
+
+    def run_step(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult:
+        with self._lock:
+            result = self._run_fused(step, operands) if step.epilogue and step.kernel in FUSING else None
+            return super().run_step(step, operands) if result is None else result
+
+    def kernels_changed(self) -> None:
+        with self._lock:
+            self._fused_calls.clear()
+            super().kernels_changed()
+
+    def set_threads_count(self, count: int) -> None:
+        if count != 1:
+            raise ValueError(
+                f"set_threads_count: argument 'count' must be 1, got {count}: with WASM_KERNELS=xnnpack there is one "
+                "thread, since TensorFlow.js's WebAssembly has a memory that only one can see."
+            )
+
+    def dispose(self) -> None:
+        with self._lock:
+            self.library.dispose()
+            self._fused_calls.clear()
+            super().dispose()
+
+    def _run_fused(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult | None:
+        """The result of a step, the beginning of whose epilogue is taken along; None if that is not possible."""
+        weights = operands[step.inputs[1]] if step.inputs[1] is not None else None
+        if weights is None:
+            return None
+        fused = fuse(step, _channels(step, weights), operands)
+        if not fused.stages:
+            return None
+        inputs = [operands[number] for number in (*step.inputs, *fused.operands) if number is not None]
+        stages = step.epilogue[: fused.stages]
+        names = (step.kernel, *(stage.kernel for stage in stages))
+        key = (names, fused.fusion, call_key(step.kernel, inputs, step.attributes))
+        if key not in self._fused_calls:
+            while len(self._fused_calls) >= MOST_CALLS:
+                del self._fused_calls[next(iter(self._fused_calls))]
+            self._fused_calls[key] = self._fused_call(names, inputs, step.attributes, fused)
+        call = self._fused_calls[key]
+        if call is None:
+            return None
+        return self._run_stages(call(inputs, step.attributes), step.epilogue[fused.stages :], operands)
+
+    def _fused_call(
+        self, names: Sequence[str], inputs: Sequence[Operand | None], attributes: Attributes, fused: Fused
+    ) -> XnnpackCall | None:
+        kernel = find_kernel_definition(names[0])
+        # Where the program has registered a kernel of its own, that runs.
+        if kernel is None or not all(isinstance(self.kernel_function(name), GeneratedKernel) for name in names):
+            return None
+        try:
+            return self._asked(kernel, inputs, attributes, fused.fusion, len(fused.operands))
+        except DeclinedError:
+            return None
+
+    def _asked(
+        self,
+        kernel: Kernel,
+        inputs: Sequence[Any],
+        attributes: Attributes,
+        fusion: Fusion = PLAIN,
+        further: int = 0,
+    ) -> XnnpackCall:
+        """A call of the library; the last `further` inputs are those of the fusion.
+
+        Raises:
+            DeclinedError: it does not do it.
+        """
+        specs = [None if x is None else TensorSpec(x.shape, x.dtype) for x in inputs]
+        inferred = kernel.infer(specs[: len(specs) - further], attributes)
+        (output,) = [inferred] if isinstance(inferred, TensorSpec) else inferred
+        return XnnpackCall(self, make_request(kernel.name, specs, attributes, fusion), output)
+
+
+def _channels(step: Step, weights: Operand) -> int:
+    """The length of the last axis of a step's result."""
+    if step.kernel == "DepthwiseConv2dNative":
+        return weights.shape[-1] * weights.shape[-2]
+    return weights.shape[-2] if step.attributes.get("transpose_b", False) else weights.shape[-1]
