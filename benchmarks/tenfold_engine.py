@@ -1,6 +1,6 @@
 """Tenfold as an engine of benchmarks/engines.py.
 
-python -m benchmarks.tenfold_engine BACKEND [--driver llvmpipe|swiftshader]
+python -m benchmarks.tenfold_engine BACKEND [--driver llvmpipe|swiftshader] [--threads N]
 """
 
 from __future__ import annotations
@@ -41,6 +41,21 @@ class TenfoldEngine:
                 return [np.asarray(tensor.data_sync(), np.float32) for tensor in tensors]
 
         return run
+
+
+class TenfoldThreads(TenfoldEngine):
+    """Runs graph models on the wasm backend, on so many threads."""
+
+    def __init__(self, backend: str, threads: int) -> None:
+        super().__init__(backend)
+        self._device: Any = tf.backend().device
+        self._device.set_threads_count(threads)
+
+    def about(self) -> About:
+        """Name, runtime, and number of threads."""
+        about = super().about()
+        threads = self._device.threads_count
+        return About(f"{about.name}, {threads} thread{'s'[: threads - 1]}", about.runtime, threads)
 
 
 class TenfoldDrawing(TenfoldEngine):
@@ -89,8 +104,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backend")
     parser.add_argument("--driver", choices=DRIVERS)
+    parser.add_argument("--threads", type=int)
     options = parser.parse_args()
-    if options.driver is None:
+    if options.threads is not None:
+        serve(Server(TenfoldThreads(options.backend, options.threads)).answer)
+    elif options.driver is None:
         serve(Server(TenfoldEngine(options.backend)).answer)
     else:
         serve(Server(TenfoldDrawing(options.backend, DRIVERS[options.driver])).answer)

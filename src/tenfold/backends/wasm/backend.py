@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet, WeakValueDictionary
@@ -17,10 +17,14 @@ from weakref import WeakSet, WeakValueDictionary
 import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
+from tenfold.backends.wasm.arena import Workspace
+from tenfold.backends.wasm.assembly import INLINED
 from tenfold.backends.wasm.compilation import compile_call
 from tenfold.backends.wasm.flags import GENERATED
 from tenfold.backends.wasm.keys import call_key
 from tenfold.backends.wasm.modules import target_for
+from tenfold.backends.wasm.plans import WasmPlan
+from tenfold.backends.wasm.step_programs import NotPlannedError
 from tenfold.backends.wasm.threads import wished_threads_count
 from tenfold.core import kernel as kernels
 from tenfold.core.dtypes import DType, numpy_dtype
@@ -30,8 +34,10 @@ from tenfold.core.storage import Shape, Storage
 from tenfold.devices.wasm.native import NativeWasmDevice
 
 if TYPE_CHECKING:
+    from tenfold.backends.base import CompiledPlan
     from tenfold.backends.wasm.calls import Call
     from tenfold.devices.wasm.interface import Module, WasmDevice
+    from tenfold.graph.plan import Plan
 
 MOST_CALLS: Final = 2048
 """How many compiled calls are kept; the oldest go first, and with the last call of a module the module."""
@@ -47,6 +53,7 @@ class WasmBackend(Backend):
         target: what programs are made for.
         modules: those that serve calls of any length, while a call uses them.
         host_calls: how many calls ran on the host, by kernel and reason.
+        workspace: where plans keep what lies between their inputs and outputs.
     """
 
     reads_at_once = True
@@ -67,6 +74,7 @@ class WasmBackend(Backend):
         self.target = target_for(features._replace(relaxed_simd=features.relaxed_simd and not self.deterministic))
         self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
         self.host_calls: Counter[tuple[str, str]] = Counter()
+        self.workspace = Workspace(self.device)
         self._free = self.device.allocator.free
         self._calls: dict[Hashable, Call] = {}
         self._num_data_ids = 0
@@ -145,6 +153,19 @@ class WasmBackend(Backend):
                 del self._calls[next(iter(self._calls))]
             self._calls[call_key(kernel.name, inputs, attributes)] = call
             return call(inputs, attributes)
+
+    @property
+    def fuses(self) -> Collection[str]:
+        """Every kernel with a definition: what follows is computed where its result is stored."""
+        defined = (kernel.name for kernel in kernels.defined_kernels().values() if kernel.definition is not None)
+        return frozenset(defined) - INLINED
+
+    def compile(self, plan: Plan) -> CompiledPlan:
+        """One module; step by step where no program computes a step."""
+        try:
+            return WasmPlan(self, plan)
+        except NotPlannedError:
+            return super().compile(plan)
 
     def compiled_call(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> Call:
         """What runs a kernel for operands of the specs of these."""

@@ -10,7 +10,8 @@ from tenfold.backends.wasm.calls import Output, Recipe, nbytes
 from tenfold.backends.wasm.modules import Stage
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Target
-from tenfold.codegen.routines.matmul import Operand, matmul, packed_size, packing
+from tenfold.codegen.routines.matmul import matmul
+from tenfold.codegen.routines.packing import Operand, packed_size, packing
 from tenfold.core.kernel import Attributes, TensorSpec
 from tenfold.devices.wasm.allocator import ALIGNMENT
 

@@ -1,0 +1,282 @@
+"""From the steps of a plan to calls of programs over places in memory.
+
+Views cost nothing: they are the same place. Cheap kernels that one elementwise kernel reads (padding, slices) are
+computed inside it. Steps that differ only in where their values lie share their programs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from math import prod
+from typing import Final
+
+import numpy as np
+
+from tenfold.backends.wasm.arena import Lifetime, aligned, offsets
+from tenfold.backends.wasm.compilation import IN_MEMORY, VIEWS
+from tenfold.backends.wasm.step_programs import SCRATCH, NotPlannedError, Packed, StepPrograms, step_programs
+from tenfold.backends.wasm.terms import Inside, Single, Slots, StageTerms, StepTerms, Stored, Term
+from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
+from tenfold.core.kernel import TensorSpec, find_kernel_definition
+from tenfold.graph.plan import EpilogueStage, Plan, Step
+
+INLINED: Final = frozenset(("PadV2", "Slice", "BroadcastTo", "Fill", "ZerosLike", "OnesLike"))
+"""Kernels that are computed inside the elementwise kernel that reads them, if it is the only one."""
+
+
+class Kind(Enum):
+    """Whose memory a place is."""
+
+    ARENA = auto()
+    CONSTANT = auto()
+    INPUT = auto()
+    OUTPUT = auto()
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a value lies.
+
+    Attributes:
+        kind: in whose memory.
+        nbytes: its size.
+        offset: in the arena, or among the constants; the number of the input or of the output.
+        values: makes what a constant holds.
+    """
+
+    kind: Kind
+    nbytes: int
+    offset: int = 0
+    values: Callable[[], np.ndarray] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """A program over places.
+
+    Attributes:
+        program: what runs.
+        places: what its buffers are; `SCRATCH` for memory of the thread's own.
+        step: the number of the step that it belongs to.
+    """
+
+    program: Program
+    places: tuple[int, ...]
+    step: int
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """The places that it reads."""
+        return tuple([place for place in self.places[:-1] if place != SCRATCH])
+
+    @property
+    def written(self) -> int:
+        """The place that it writes."""
+        return self.places[-1]
+
+
+@dataclass(slots=True)
+class Assembly:
+    """What a plan becomes.
+
+    Attributes:
+        places: where values lie.
+        calls: what runs, in order.
+        inputs: the place of each input of the plan.
+        outputs: the place of each output of the plan; several may be one.
+        arena: bytes of the arena.
+        constants: bytes of all constants.
+        scratch: bytes that each thread needs for itself.
+    """
+
+    places: list[Place]
+    calls: list[PlannedCall]
+    inputs: list[int]
+    outputs: list[int]
+    arena: int = 0
+    constants: int = 0
+    scratch: int = 0
+
+
+def assemble(plan: Plan, target: Target) -> Assembly:
+    """Plan the calls and the places.
+
+    Raises:
+        NotPlannedError: if there is a step that has to be run another way.
+    """
+    return _Assembler(plan, target).assembly()
+
+
+class _Assembler:
+    def __init__(self, plan: Plan, target: Target) -> None:
+        self._plan = plan
+        self._target = target
+        self._readers = _count_readers(plan)
+        self._elementwise = _read_elementwise(plan)
+        self._places: list[Place] = []
+        self._calls: list[PlannedCall] = []
+        self._terms: dict[int, Term] = {}
+        self._known: dict[Hashable, StepPrograms] = {}
+        self._packed: dict[Hashable, int] = {}
+        self._scratch = 0
+
+    def assembly(self) -> Assembly:
+        """All steps, in order."""
+        plan = self._plan
+        for spec in plan.specs:
+            if spec.dtype not in IN_MEMORY or not prod(spec.shape):
+                raise NotPlannedError(f"a value of {spec.dtype}{list(spec.shape)}")
+        for order, number in enumerate(plan.inputs):
+            spec = plan.specs[number]
+            self._terms[number] = Stored(self._new_place(Kind.INPUT, _nbytes(spec), order), spec)
+        for number in plan.constants:
+            self._terms[number] = self._constant(number)
+        for number, step in enumerate(plan.steps):
+            self._step(step, number)
+        made = Assembly(self._places, self._calls, [], [], scratch=self._scratch)
+        made.inputs = [self._stored(number).place for number in plan.inputs]
+        made.outputs = [self._stored(number).place for number in plan.outputs]
+        _lay_out(made)
+        return made
+
+    # -- values -------------------------------------------------------------------------------------------
+
+    def _new_place(
+        self, kind: Kind, nbytes: int, offset: int = 0, values: Callable[[], np.ndarray] | None = None
+    ) -> int:
+        self._places.append(Place(kind, nbytes, offset, values))
+        return len(self._places) - 1
+
+    def _constant(self, number: int) -> Term:
+        tensor, spec = self._plan.constants[number], self._plan.specs[number]
+        if prod(spec.shape) == 1 and spec.dtype != "complex64" and number not in self._plan.outputs:
+            return Single(tensor.numpy().item(), spec)
+        return Stored(self._new_place(Kind.CONSTANT, _nbytes(spec), values=tensor.numpy), spec, is_constant=True)
+
+    def _stored(self, number: int) -> Stored:
+        term = self._terms[number]
+        if not isinstance(term, Stored):
+            raise NotPlannedError("an output that is computed where it is read")
+        return term
+
+    def _term(self, number: int | None) -> Term | None:
+        return None if number is None else self._terms[number]
+
+    # -- steps --------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step, number: int) -> None:
+        kernel = find_kernel_definition(step.kernel)
+        if kernel is None:
+            raise NotPlannedError(f"{step.kernel} is not defined")
+        inputs = tuple([self._term(value) for value in step.inputs])
+        specs = tuple([self._plan.specs[value] for value in step.outputs])
+        if step.kernel in VIEWS and not step.epilogue and isinstance(inputs[0], Stored):
+            seen = inputs[0]
+            self._terms[step.outputs[0]] = Stored(seen.place, specs[0], seen.is_constant)
+        elif step.kernel in INLINED and not step.epilogue and self._is_read_inside(step.outputs[0]):
+            self._terms[step.outputs[0]] = Inside(kernel, step.attributes, inputs, specs[0])
+        else:
+            epilogue = tuple([self._stage(stage) for stage in step.epilogue])
+            self._run(StepTerms(kernel, inputs, step.attributes, epilogue, specs), step.outputs, number)
+
+    def _stage(self, stage: EpilogueStage) -> StageTerms:
+        kernel = find_kernel_definition(stage.kernel)
+        if kernel is None:
+            raise NotPlannedError(f"{stage.kernel} is not defined")
+        return StageTerms(kernel, tuple([self._term(value) for value in stage.operands]), stage.attributes)
+
+    def _is_read_inside(self, value: int) -> bool:
+        return self._readers[value] == 1 and value in self._elementwise
+
+    def _run(self, step: StepTerms, outputs: tuple[int, ...], number: int) -> None:
+        """File the calls that compute a step."""
+        slots = Slots()
+        key = slots.key(step)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = step_programs(step, slots, self._target, len(self._known))
+        places = [*slots.numbers]
+        places += [self._packed_place(packed, places) for packed in found.packed]
+        places += [self._new_place(Kind.ARENA, nbytes) for nbytes in found.computed]
+        for program, values in found.stages:
+            at = tuple([SCRATCH if value == SCRATCH else places[value] for value in values])
+            self._calls.append(PlannedCall(program, at, number))
+        self._scratch = max(self._scratch, found.scratch)
+        for value, output in zip(found.outputs, outputs, strict=True):
+            self._terms[output] = Stored(places[value], self._plan.specs[output])
+
+    def _packed_place(self, packed: Packed, places: Sequence[int]) -> int:
+        """The place of a constant in a routine's layout, shared by all steps that want it so."""
+        sources = tuple([places[slot] for slot in packed.sources])
+        key = packed.key, sources
+        found = self._packed.get(key)
+        if found is None:
+            given = [self._places[source].values for source in sources]
+            values = _Layout(packed.layout, [values for values in given if values is not None])
+            found = self._packed[key] = self._new_place(Kind.CONSTANT, packed.nbytes, values=values)
+        return found
+
+
+class _Layout:
+    """Makes a packed constant when it is wanted."""
+
+    def __init__(self, layout: Callable[..., np.ndarray], sources: Sequence[Callable[[], np.ndarray]]) -> None:
+        self._layout = layout
+        self._sources = sources
+
+    def __call__(self) -> np.ndarray:
+        return self._layout(*[values() for values in self._sources])
+
+
+def _lay_out(made: Assembly) -> None:
+    """Give every place that calls use an offset."""
+    places = made.places
+    for number in made.outputs:
+        if places[number].kind is Kind.ARENA:
+            places[number].kind = Kind.OUTPUT
+    own = [number for number in dict.fromkeys(made.outputs) if places[number].kind is Kind.OUTPUT]
+    for order, number in enumerate(own):
+        places[number].offset = order
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for at, call in enumerate(made.calls):
+        for number in (*call.read, call.written):
+            first.setdefault(number, at)
+            last[number] = at
+    for number in first:
+        if places[number].kind is Kind.CONSTANT:
+            places[number].offset = made.constants
+            made.constants += aligned(places[number].nbytes)
+    mine = [number for number in first if places[number].kind is Kind.ARENA]
+    found, made.arena = offsets([Lifetime(places[n].nbytes, first[n], last[n]) for n in mine])
+    for number, offset in zip(mine, found, strict=True):
+        places[number].offset = offset
+
+
+def _nbytes(spec: TensorSpec) -> int:
+    return prod(spec.shape) * ELEMENT_BYTES[spec.dtype]
+
+
+def _count_readers(plan: Plan) -> Counter[int | None]:
+    """How often each value is read; outputs count as several."""
+    counts: Counter[int | None] = Counter({number: 2 for number in plan.outputs})
+    for step in plan.steps:
+        counts.update(step.inputs)
+        for stage in step.epilogue:
+            counts.update(stage.operands)
+    return counts
+
+
+def _read_elementwise(plan: Plan) -> set[int | None]:
+    """The values that elementwise kernels read."""
+    found: set[int | None] = set()
+    for step in plan.steps:
+        kernel = find_kernel_definition(step.kernel)
+        if kernel is not None and kernel.elementwise:
+            found.update(step.inputs)
+        for stage in step.epilogue:
+            found.update(stage.operands)
+    return found

@@ -1,0 +1,128 @@
+"""Plans on the wasm backend: a model is one module, and a run of it one call a thread.
+
+Weights are packed once, into a block of the plan's own; values between inputs and outputs lie in the arena that all
+plans share. Inputs are read where they lie, and outputs are fresh blocks, so that a run never changes what the one
+before has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+from weakref import finalize
+
+import numpy as np
+
+from tenfold.backends.wasm.arena import aligned
+from tenfold.backends.wasm.assembly import Kind, assemble
+from tenfold.backends.wasm.plan_modules import RUN, plan_module
+from tenfold.core.kernel import TensorInfo
+from tenfold.core.storage import Storage
+
+if TYPE_CHECKING:
+    from tenfold.backends.wasm.backend import WasmBackend
+    from tenfold.core.kernel import Operand
+    from tenfold.devices.wasm.interface import Module
+    from tenfold.graph.plan import Plan
+
+NAME: Final = "plan"
+
+
+class WasmPlan:
+    """A plan made ready: call it with operands for the plan's inputs.
+
+    Attributes:
+        plan: what it was made of.
+        assembly: what it became.
+        own_outputs: the places that a run fills with fresh blocks.
+        constants: the address of the constants.
+        module: what runs.
+
+    Raises:
+        NotPlannedError: if there is a step that no programs compute.
+    """
+
+    reads_constants = False
+    """The plan has its own copy of what is constant."""
+
+    def __init__(self, backend: WasmBackend, plan: Plan) -> None:
+        self._backend = backend
+        self.plan = plan
+        self.assembly = made = assemble(plan, backend.target)
+        self._specs = [plan.specs[number] for number in plan.outputs]
+        self.own_outputs = [n for n in dict.fromkeys(made.outputs) if made.places[n].kind is Kind.OUTPUT]
+        device = backend.device
+        self.module: Module = device.load(plan_module(made, shared=device.memory.is_shared), NAME)
+        self._run = self.module.function(RUN)
+        self.constants = device.allocator.allocate(made.constants)
+        finalize(self, _give_back, device, self.module, self.constants)
+        self._write_constants()
+
+    @property
+    def calls(self) -> int:
+        """How many calls of programs a run takes."""
+        return len(self.assembly.calls)
+
+    def __call__(self, inputs: Sequence[Operand]) -> list[Operand]:
+        """Run the plan; the results are held once for the caller."""
+        backend, made = self._backend, self.assembly
+        given = [operand.storage for operand in inputs]
+        with backend._lock:
+            allocator = backend.device.allocator
+            fresh: list[int] = []
+            try:
+                for number in self.own_outputs:
+                    fresh.append(allocator.allocate(made.places[number].nbytes))
+                self.run([storage.data for storage in given], fresh)
+            except BaseException:
+                for address in fresh:
+                    allocator.free(address)
+                raise
+            return self._results(given, dict(zip(self.own_outputs, fresh, strict=True)))
+
+    def run(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Run the module over inputs and outputs at these addresses."""
+        backend, made = self._backend, self.assembly
+        count = backend.device.threads_count
+        arena = backend.workspace.at_least(aligned(made.arena) + made.scratch * count)
+        arguments = (1, arena, self.constants, arena + aligned(made.arena), *inputs, *outputs)
+        if count == 1:
+            self._run(0, 1, *arguments)
+        else:
+            backend.device.run(self.module, RUN, *arguments)
+
+    def _results(self, inputs: Sequence[Storage], fresh: dict[int, int]) -> list[Operand]:
+        made, storages = self.assembly, dict[int, Storage]()
+        results: list[Operand] = []
+        for number, (shape, dtype) in zip(made.outputs, self._specs, strict=True):
+            place = made.places[number]
+            storage = storages.get(number)
+            if storage is None:
+                if place.kind is Kind.INPUT:
+                    storage = inputs[place.offset]
+                elif place.kind is Kind.CONSTANT:
+                    storage = self._backend.write(_values(place), shape, dtype)
+                else:
+                    storage = self._backend.adopt(fresh[number], shape, dtype, place.nbytes)
+                storages[number] = storage
+            storage.hold()
+            results.append(TensorInfo(storage, shape, dtype))
+        return results
+
+    def _write_constants(self) -> None:
+        memory, made = self._backend.device.memory, self.assembly
+        used = {number for call in made.calls for number in call.read}
+        for number in used:
+            place = made.places[number]
+            if place.kind is Kind.CONSTANT:
+                memory.write(self.constants + place.offset, _values(place))
+
+
+def _values(place: Any) -> np.ndarray:
+    values: np.ndarray = place.values()
+    return values
+
+
+def _give_back(device: Any, module: Module, constants: int) -> None:
+    module.dispose()
+    device.allocator.free(constants)

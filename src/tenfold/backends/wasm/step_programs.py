@@ -1,0 +1,354 @@
+"""How a step of a plan is computed: programs over numbered values, whichever place these lie in.
+
+Values are numbered: first the slots of the step (see `terms`), then constants in the layout that a routine wants, then
+what the programs compute. Products of matrices, and convolutions that are such, go by their routine; everything else by
+what its definition is scheduled to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from tenfold.backends.wasm.terms import Arrays, Inside, Slots, StageTerms, StepTerms, Stored, Term
+from tenfold.codegen.compute import Array, compute, stages_of
+from tenfold.codegen.fusing import applied, inlined, with_stages
+from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
+from tenfold.codegen.routines.convolution import convolve
+from tenfold.codegen.routines.matmul import matmul
+from tenfold.codegen.routines.packing import Operand, pack, packed_size
+from tenfold.codegen.routines.routine import Routine
+from tenfold.codegen.routines.windows import slide
+from tenfold.codegen.schedule.scheduler import schedule
+from tenfold.core.windows import ConvInfo, conv2d_info
+
+SCRATCH: Final = -1
+"""Stands among the values of a stage for memory of a thread's own."""
+
+
+class NotPlannedError(Exception):
+    """A plan has a step that no programs compute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A constant in another layout.
+
+    Attributes:
+        sources: the slots of what it is made of.
+        layout: from their values to the packed ones.
+        key: equal for the same layout.
+        nbytes: its size.
+    """
+
+    sources: tuple[int, ...]
+    layout: Callable[..., np.ndarray]
+    key: Hashable
+    nbytes: int
+
+
+class Stage(NamedTuple):
+    """One program of a step.
+
+    Attributes:
+        program: what runs.
+        values: the numbers of the values that its buffers are, in order.
+    """
+
+    program: Program
+    values: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class StepPrograms:
+    """What computes a step.
+
+    Attributes:
+        slots: how many places the step names.
+        packed: constants of its own, whose numbers follow those of the slots.
+        stages: the programs, in order, and the values that their buffers are.
+        computed: bytes of what programs compute; their numbers follow.
+        outputs: which values are the step's outputs.
+        scratch: bytes that a thread needs for itself.
+    """
+
+    slots: int
+    packed: list[Packed] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+    computed: list[int] = field(default_factory=list)
+    outputs: tuple[int, ...] = ()
+    scratch: int = 0
+
+    def value(self, nbytes: int) -> int:
+        """The number of one more computed value."""
+        self.computed.append(nbytes)
+        return self.slots + len(self.packed) + len(self.computed) - 1
+
+
+def step_programs(step: StepTerms, slots: Slots, target: Target, number: int) -> StepPrograms:
+    """How to compute a step.
+
+    Args:
+        step: the step.
+        slots: its places.
+        target: what for.
+        number: a number of its own, for the names of programs.
+
+    Raises:
+        NotPlannedError: if no programs compute it.
+    """
+    try:
+        if (by_routine := _by_routine(step, slots, target, number)) is not None:
+            return by_routine
+        return _by_definition(step, slots, target, number)
+    except NotImplementedError as error:
+        raise NotPlannedError(f"{step.kernel.name}: {error}") from None
+
+
+# --- definitions -------------------------------------------------------------------------------------------
+
+
+def _by_definition(step: StepTerms, slots: Slots, target: Target, number: int) -> StepPrograms:
+    if step.kernel.definition is None:
+        raise NotPlannedError(f"{step.kernel.name} has no definition.")
+    arrays = Arrays(slots)
+    inputs = arrays.of_all(step.inputs)
+    made = applied(step.kernel.definition, inputs, step.attributes, elementwise=step.kernel.elementwise)
+    finished = []
+    for array in made:
+        if array.stage is None:
+            array = _copy(array)
+        if step.epilogue:
+            array = inlined(with_stages(array, arrays.stages(step.epilogue)), [array])
+        finished.append(inlined(array, arrays.inside))
+    done = StepPrograms(len(slots.numbers))
+    numbers = _scheduled(done, finished, target, f"step{number}")
+    done.outputs = tuple(numbers[id(array)] for array in finished)
+    return done
+
+
+def _copy(array: Array) -> Array:
+    return compute(array.shape, lambda *i: array[i])
+
+
+def _scheduled(done: StepPrograms, finished: Sequence[Array], target: Target, name: str) -> dict[int, int]:
+    """Add the programs of all stages that arrays are computed in; the values' numbers by the ids of the arrays."""
+    numbers: dict[int, int] = {}
+    for position, array in enumerate(stages_of(*finished)):
+        program, sources = schedule(array, target, f"{name}_{position}")
+        read = [numbers[id(source)] if source.number is None else source.number for source in sources]
+        numbers[id(array)] = value = done.value(array.size * ELEMENT_BYTES[array.dtype])
+        done.stages.append(Stage(program, (*read, value)))
+    return numbers
+
+
+# --- routines ----------------------------------------------------------------------------------------------
+
+
+def _by_routine(step: StepTerms, slots: Slots, target: Target, number: int) -> StepPrograms | None:
+    """The programs of a step that a routine computes faster than its definition does."""
+    specs = [None if term is None else term.spec for term in step.inputs]
+    make = _ROUTINES.get(step.kernel.name)
+    if make is None or any(spec is not None and spec.dtype != "float32" for spec in (*specs, *step.outputs)):
+        return None
+    return make(step, slots, target, f"step{number}")
+
+
+def _convolution(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPrograms | None:
+    """Products of patches and filters; of pixels and filters, where a window is one pixel."""
+    image, filter = step.inputs
+    if not isinstance(image, Stored) or not isinstance(filter, Stored) or not filter.is_constant:
+        return None
+    info = windows(step, image, filter)
+    if info.data_format != "NHWC" or info.groups != 1:
+        return None
+    result = Array(step.outputs[0].shape, "float32", SCRATCH)
+    depth, columns = prod(filter.spec.shape[:-1]), info.out_channels
+
+    def make(finished: Array) -> Routine:
+        if _is_product(info):
+            return matmul(result, depth, Operand(depth, 1), target, finished=finished, name=f"{name}_product")
+        rows, across = info.axes
+        return convolve(result, rows, across, info.in_channels, target, finished=finished, name=f"{name}_convolution")
+
+    weights = _Weights(filter, depth, columns)
+    return _with_weights(step, result, image, weights, make, slots, target, name)
+
+
+def _is_product(info: ConvInfo) -> bool:
+    pads = (info.pad_top, info.pad_bottom, info.pad_left, info.pad_right)
+    sides = (info.filter_height, info.filter_width, info.stride_height, info.stride_width)
+    return sides == (1, 1, 1, 1) and not any(pads)
+
+
+def _product(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPrograms | None:
+    """A product of matrices of which the right one is a constant."""
+    left, right = step.inputs
+    shape = step.outputs[0].shape
+    if not isinstance(left, Stored) or not (isinstance(right, Stored) and right.is_constant):
+        return None
+    if step.attributes.get("transpose_a") or prod(right.spec.shape[:-2]) != 1:
+        return None
+    if prod(left.spec.shape[:-1]) != prod(shape[:-1]):
+        return None
+    is_transposed = bool(step.attributes.get("transpose_b"))
+    weights = _Weights(right, right.spec.shape[-1 if is_transposed else -2], shape[-1], is_transposed)
+    result = Array(shape, "float32", SCRATCH)
+
+    def make(finished: Array) -> Routine:
+        operand = Operand(weights.depth, 1)
+        return matmul(result, weights.depth, operand, target, finished=finished, name=f"{name}_product")
+
+    return _with_weights(step, result, left, weights, make, slots, target, name)
+
+
+def _depthwise(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPrograms | None:
+    """A filter for each channel."""
+    image, filter = step.inputs
+    if not isinstance(image, Stored) or not isinstance(filter, Stored):
+        return None
+    info = windows(step, image, filter, depthwise=True)
+    if info.data_format != "NHWC" or info.multiplier != 1 or info.in_channels < 2:
+        return None
+    now, later = _passes(step.epilogue)
+    arrays = Arrays(slots)
+    result = Array(step.outputs[0].shape, "float32", SCRATCH)
+    finished = inlined(with_stages(result, arrays.stages(now)), arrays.inside)
+    rows, across = info.axes
+    routine = slide("depthwise", result, rows, across, target, finished=finished, name=f"{name}_depthwise")
+    done = StepPrograms(len(slots.numbers))
+    _add_routine(done, routine, [slots.numbers[image.place], slots.numbers[filter.place]], finished)
+    _add_second_pass(done, finished, later, slots, target, name)
+    return done
+
+
+_ROUTINES: Final[dict[str, Callable[[StepTerms, Slots, Target, str], StepPrograms | None]]] = {
+    "BatchMatMul": _product,
+    "Conv2D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+}
+
+
+class _Weights(NamedTuple):
+    """A constant right operand.
+
+    Attributes:
+        term: where it is.
+        depth: the length of the sums.
+        columns: how many sums of a row there are.
+        is_transposed: whether it stands as `[columns, depth]`.
+    """
+
+    term: Stored
+    depth: int
+    columns: int
+    is_transposed: bool = False
+
+
+def _with_weights(
+    step: StepTerms,
+    result: Array,
+    left: Stored,
+    weights: _Weights,
+    make: Callable[[Array], Routine],
+    slots: Slots,
+    target: Target,
+    name: str,
+) -> StepPrograms | None:
+    """A routine over packed weights, which begin with a constant bias if there is one."""
+    _, depth, columns, is_transposed = weights
+    if prod(result.shape[:-1]) < 2 or not depth:
+        return None
+    bias, epilogue = _bias(step.epilogue, columns)
+    now, later = _passes(epilogue)
+    arrays = Arrays(slots)
+    finished = inlined(with_stages(result, arrays.stages(now)), arrays.inside)
+    routine = make(finished)
+
+    def layout(values: np.ndarray, *bias: np.ndarray) -> np.ndarray:
+        matrix = values.reshape(columns, depth).T if is_transposed else values.reshape(depth, columns)
+        return pack(matrix, target, *(one.ravel() for one in bias))
+
+    done = StepPrograms(len(slots.numbers))
+    sources = [slots.numbers[term.place] for term in (weights.term, *bias)]
+    key = ("panels", depth, columns, is_transposed)
+    done.packed.append(Packed(tuple(sources), layout, key, packed_size(depth, columns, target) * 4))
+    _add_routine(done, routine, [slots.numbers[left.place], done.slots], finished)
+    _add_second_pass(done, finished, later, slots, target, name)
+    return done
+
+
+def _add_routine(done: StepPrograms, routine: Routine, inputs: Sequence[int], finished: Array) -> None:
+    sources = [_slot(source) for source in routine.sources]
+    scratch = [SCRATCH] if routine.scratch else []
+    output = done.value(finished.size * ELEMENT_BYTES[finished.dtype])
+    done.stages.append(Stage(routine.program, (*inputs, *sources, *scratch, output)))
+    done.scratch = max(done.scratch, routine.scratch)
+    done.outputs = (output,)
+
+
+def _passes(epilogue: tuple[StageTerms, ...]) -> tuple[tuple[StageTerms, ...], tuple[StageTerms, ...]]:
+    """What a routine applies to what it stores, and what is better applied to all of it afterwards.
+
+    Other images that are read between the sums of two tiles cost a third of a product's speed in wasmtime; a pass of
+    their own costs a tenth.
+    """
+    for number, stage in enumerate(epilogue):
+        if any(
+            isinstance(term, Inside) or (isinstance(term, Stored) and not term.is_constant) for term in stage.operands
+        ):
+            return epilogue[:number], epilogue[number:]
+    return epilogue, ()
+
+
+def _is_image(term: Term | None) -> bool:
+    return isinstance(term, Inside) or (isinstance(term, Stored) and not term.is_constant)
+
+
+def _add_second_pass(
+    done: StepPrograms, first: Array, later: tuple[StageTerms, ...], slots: Slots, target: Target, name: str
+) -> None:
+    """Apply stages to the output of the programs so far."""
+    if not later:
+        return
+    arrays = Arrays(slots)
+    running = Array(first.shape, first.dtype, done.outputs[0])
+    finished = inlined(with_stages(running, arrays.stages(later)), arrays.inside)
+    numbers = _scheduled(done, [finished], target, f"{name}_then")
+    done.outputs = (numbers[id(finished)],)
+
+
+def _slot(array: Array) -> int:
+    if array.number is None:
+        raise NotImplementedError("an epilogue that reads what has to be computed first")
+    return array.number
+
+
+def _bias(epilogue: tuple[StageTerms, ...], columns: int) -> tuple[list[Stored], tuple[StageTerms, ...]]:
+    """The constant bias that an epilogue begins with, if it does, and the rest."""
+    if epilogue and epilogue[0].kernel.name == "Add":
+        operands = [operand for operand in epilogue[0].operands if operand is not None]
+        if len(operands) == 1 and isinstance(operands[0], Stored) and operands[0].is_constant:
+            shape = operands[0].spec.shape
+            if shape and shape[-1] == columns == prod(shape):
+                return operands, epilogue[1:]  # type: ignore[return-value]
+    return [], epilogue
+
+
+def windows(step: StepTerms, image: Term, filter: Term, *, depthwise: bool = False) -> ConvInfo:
+    """What shapes and attributes say of a convolution."""
+    attributes = step.attributes
+    return conv2d_info(
+        image.spec.shape,
+        filter.spec.shape,
+        attributes["strides"],
+        attributes.get("dilations", (1, 1)),
+        attributes["pad"],
+        attributes.get("data_format", "NHWC"),
+        attributes.get("dim_rounding_mode"),
+        depthwise,
+    )
