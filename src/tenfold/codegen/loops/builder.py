@@ -64,10 +64,13 @@ class Builder:
         value = Value(op, operands, type, immediate, self, block)
         if reads:
             value.epoch = epoch
+        # As in `_use`, which would take a sixth of the time of building a program.
         for operand in operands:
-            self._use(operand, block)
-            if operand.epoch and not operand.kept:
+            if operand.uses or operand.block is not block or (operand.epoch and operand.epoch != epoch):
+                operand.kept = True
+            elif operand.epoch:
                 value.epoch = epoch
+            operand.uses += 1
         block.items.append(value)
         return value
 

@@ -107,10 +107,9 @@ def _shared_rows(axes: Sequence[Index], body: Body, reductions: Sequence[Expr]) 
     """The last axis, if reductions read something that is the same along it beside what is not."""
     if not axes or axes[-1].length < ROWS or body.used & body.bit(axes[-1].number):
         return None
-    axis = axes[-1]
-    accesses = [access for reduction in reductions for access in body.accesses_within(reduction)]
-    depends = [bool(body.access_mask(access) & body.bit(axis.number)) for access in accesses]
-    return axis if any(depends) and not all(depends) else None
+    row = body.bit(axes[-1].number)
+    depends = [bool(mask & row) for mask in _masks_in_loops(body, reductions)]
+    return axes[-1] if any(depends) and not all(depends) else None
 
 
 def _rows_of_products(axes: Sequence[Index], body: Body, reductions: Sequence[Expr]) -> Index | None:
@@ -120,13 +119,26 @@ def _rows_of_products(axes: Sequence[Index], body: Body, reductions: Sequence[Ex
     row, lane = body.bit(axes[-2].number), body.bit(axes[-1].number)
     if body.used & row:
         return None
-    masks = [body.access_mask(access) for reduction in reductions for access in body.accesses_within(reduction)]
+    masks = _masks_in_loops(body, reductions)
     along_row = any(mask & row and not mask & lane for mask in masks)
     along_lane = any(mask & lane and not mask & row for mask in masks)
     return axes[-2] if along_row and along_lane else None
 
 
+def _masks_in_loops(body: Body, reductions: Sequence[Expr]) -> list[int]:
+    """What the loads of reductions depend on that are done anew for each element that is combined."""
+    masks = []
+    for reduction in reductions:
+        ranges = 0
+        for index in body.ranges[id(reduction)]:
+            ranges |= body.bit(index.number)
+        masks += [mask for mask in map(body.access_mask, body.accesses_within(reduction.arguments[0])) if mask & ranges]
+    return masks
+
+
 def _most_vectors(body: Body) -> int:
+    if body.reductions and body.dear > 12:
+        return 2
     if body.reductions:
         has_small_sums = all(r.value.kind in ("sum", "prod") and r.dtype != "complex64" for r in body.reductions)
         if has_small_sums and len(body.accesses) <= 2:

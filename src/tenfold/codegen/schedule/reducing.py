@@ -64,7 +64,7 @@ def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> No
     nest, body, width = lowering.nest, lowering.body, lowering.builder.width
     *outer, last = ranges
     places = _places(lowering, expr)
-    vectors = _vectors_at_once(last.length, width, len(places))
+    vectors = _vectors_at_once(last.length, width, len(places), lowering.body.dear)
     stride = vectors * width
     whole = last.length // stride * stride
     before = lowering.arrange(last.number, lowering.tile)
@@ -84,15 +84,20 @@ def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> No
         nest.open_loop(last.number, bit, 0, whole, stride)
         add(range(0, stride, width))
         nest.close()
-    position = whole
-    while position < last.length:
-        # The last vector ends with the range. What it has in common with the one before counts once.
-        start = min(position, last.length - width)
-        nest.open_fixed({last.number: start}, bit)
-        repeated = position - start
-        add([0], _lanes_from(lowering.builder, repeated) if repeated else None)
+    single = (last.length - whole) // width * width
+    if single:
+        if single == width:
+            nest.open_fixed({last.number: whole}, bit)
+        else:
+            nest.open_loop(last.number, bit, whole, whole + single, width)
+        add([0])
         nest.close()
-        position += width
+    repeated = -last.length % width
+    if repeated:
+        # The last vector ends with the range. What it has in common with the one before counts once.
+        nest.open_fixed({last.number: last.length - width}, bit)
+        add([0], _lanes_from(lowering.builder, repeated))
+        nest.close()
     work.close()
     lowering.arrange(*before)
     combined = []
@@ -104,9 +109,10 @@ def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> No
     _leave(lowering, expr, combined)
 
 
-def _vectors_at_once(length: int, width: int, places: int) -> int:
+def _vectors_at_once(length: int, width: int, places: int, dear: int) -> int:
     """How many vectors of a range have accumulators of their own: enough to hide latency, and few are left over."""
-    most = max(1, min(length // width, 4 if places == 1 else 2 if places == 2 else 1))
+    enough = 4 if places == 1 and dear <= 8 else 2 if places <= 2 else 1
+    most = max(1, min(length // width, enough))
     return min(range(1, most + 1), key=lambda count: (length % (count * width) // width, -count))
 
 

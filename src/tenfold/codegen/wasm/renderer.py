@@ -511,6 +511,7 @@ def _zero(kind: Type) -> bytes:
 
 def _encode_constant(value: Value) -> bytes:
     scalar, lanes = value.type.scalar, value.type.lanes
+    _shape(value.type)
     if lanes > 1:
         numbers = value.immediate if isinstance(value.immediate, tuple) else (value.immediate,) * lanes
         if scalar == "b1":
