@@ -29,13 +29,13 @@ from tenfold.backends.webgl.flat import element_count, from_numbers, number_coun
 from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
 from tenfold.backends.webgl.host_kernels import FOLLOW_FLAGS
 from tenfold.backends.webgl.keys import CallKey, call_key
-from tenfold.backends.webgl.plans import WebglPlan, flattened
+from tenfold.backends.webgl.plans import WebglPlan, copied, flattened
 from tenfold.backends.webgl.precision import check_inputs, check_results
 from tenfold.backends.webgl.programs import Programs
 from tenfold.backends.webgl.reading import FencedTransfer, Transfer, WorkerTransfer
 from tenfold.backends.webgl.settings import Settings
 from tenfold.backends.webgl.textures import TexturePool
-from tenfold.backends.webgl.values import PlanOutput, Values
+from tenfold.backends.webgl.values import PlanOutput, Values, View
 from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.core.dtypes import DType, numpy_dtype
 from tenfold.core.environment import ENV
@@ -153,11 +153,27 @@ class WebglBackend(Backend):
         texture = output.texture if output.layout == FLAT else None
         return Storage(self, Values(None, texture, output), shape, dtype, nbytes)
 
+    def adopt_view(self, view: View, shape: Shape, dtype: DType, nbytes: int) -> Storage:
+        """A storage over a run of another's elements."""
+        self._num_data_ids += 1
+        view.storage.hold()
+        return Storage(self, Values(None, None, None, view), shape, dtype, nbytes)
+
+    def place_of(self, storage: Storage) -> tuple[Texture, int]:
+        """The flat texture that holds a storage's values, and the texel where they begin."""
+        values: Values = storage.data
+        if values.view is not None and values.texture is None:
+            return self.upload(values.view.storage), values.view.texel
+        return self.upload(storage), 0
+
     def upload(self, storage: Storage) -> Texture:
-        """The flat texture of a storage, made of the values on the host or of a plan's output if it has none yet."""
+        """The flat texture of a storage, made of what it has if there is none yet."""
         with self.lock:
             values: Values = storage.data
             if values.texture is not None:
+                return values.texture
+            if values.view is not None:
+                values.texture = copied(self, storage, *self.place_of(storage))
                 return values.texture
             if values.host is None and values.output is not None:
                 values.texture = flattened(self, storage, values.output)
@@ -179,6 +195,8 @@ class WebglBackend(Backend):
             self.textures.give_back(values.texture)
         if output is not None:
             output.release()
+        if values.view is not None:
+            values.view.storage.release()
 
     def num_data_ids(self) -> int:
         return self._num_data_ids
@@ -237,6 +255,9 @@ class WebglBackend(Backend):
 
     def _start_read(self, device: GlDevice, storage: Storage, values: Values) -> ReadInFlight:
         """Begin to read; what comes is for `_arrived`."""
+        if values.view is not None and values.texture is None:
+            self.upload(storage)
+            self.commands.submit()
         if values.texture is not None:
             return device.start_read_flat(values.texture, number_count(storage.shape, storage.dtype))
         if values.output is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenfold.backends.webgl.flat import INTEGERS
 from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
+from tenfold.codegen.glsl.renderer import beginning_at
 from tenfold.core.kernel import Attributes, KernelResult, TensorInfo, TensorSpec
 from tenfold.devices.gl.interface import Draw, Program, Texture
 
@@ -35,6 +36,16 @@ class Step(NamedTuple):
     sources: tuple[int, ...]
     shelf: Shelf
     rows: int
+
+    def ints_for(self, textures: Sequence[Texture], texels: Sequence[int]) -> tuple[int, ...]:
+        """The numbers where sources may begin at other texels than the first, in textures of other widths."""
+        if not any(texels):
+            return self.ints
+        changed = list(self.ints)
+        for at, (texture, texel) in enumerate(zip(textures, texels, strict=True), 1):
+            if texel:
+                changed[at] = beginning_at(texture.width.bit_length() - 1, texel)
+        return tuple(changed)
 
 
 class Output(NamedTuple):
@@ -93,12 +104,15 @@ class DrawCall:
         backend = self._backend
         if backend.forwards(inputs):
             return run_on_host(backend, self._kernel_name, inputs, attributes, FORWARDED)
-        textures: dict[int, Texture] = {n: backend.upload(inputs[n].storage) for n in self._used}
+        places = {n: backend.place_of(inputs[n].storage) for n in self._used}
+        textures = {number: texture for number, (texture, _) in places.items()}
+        texels = {number: texel for number, (_, texel) in places.items() if texel}
         try:
             for number, step in enumerate(self._steps, self._count):
                 target = textures[number] = backend.textures.take_from(step.shelf)
                 sources = tuple([textures[source] for source in step.sources])
-                backend.commands.draw(Draw(step.program, sources, target, ints=step.ints, height=step.rows))
+                ints = step.ints_for(sources, [texels.get(source, 0) for source in step.sources])
+                backend.commands.draw(Draw(step.program, sources, target, ints=ints, height=step.rows))
         except BaseException:
             self._give_back(textures, frozenset())
             raise
@@ -184,9 +198,10 @@ class SingleDrawCall:
         if backend.forwards(inputs):
             return run_on_host(backend, self._recipe.kernel.name, inputs, self._recipe.attributes, FORWARDED)
         variant = self.variant_for(inputs)
-        textures = [backend.upload(inputs[number].storage) for number in variant.textures]
+        places = [backend.place_of(inputs[number].storage) for number in variant.textures]
+        textures = [texture for texture, _ in places]
         floats: tuple[float, ...] = ()
-        ints = variant.step.ints
+        ints = variant.step.ints_for(textures, [texel for _, texel in places])
         for number in variant.given:
             storage = inputs[number].storage
             if storage.dtype in INTEGERS:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenfold.backends.webgl.assembled_calls import assembled_call
 from tenfold.backends.webgl.calls import DrawCall, Given, Output, SingleDrawCall, Step, Variant, ViewCall
-from tenfold.backends.webgl.flat import element_count, placed
+from tenfold.backends.webgl.flat import ON_DEVICE, element_count, placed
 from tenfold.backends.webgl.host_calls import HostCall
 from tenfold.backends.webgl.host_kernels import host_reason
+from tenfold.backends.webgl.slices import slice_call
 from tenfold.codegen.compute import Array, define
 from tenfold.codegen.glsl.layouts import FLAT
 from tenfold.codegen.glsl.renderer import Shader, loaded_arrays, render
@@ -44,6 +45,10 @@ def compile_call(backend: WebglBackend, kernel: Kernel, inputs: Sequence[Any], a
     wanted = [inferred] if isinstance(inferred, TensorSpec) else list(inferred)
     if kernel.name in VIEWS:
         return ViewCall(wanted[0])
+    if kernel.name == "Slice" and specs[0] is not None and specs[0].dtype in ON_DEVICE:
+        view = slice_call(backend, specs[0], wanted[0], attributes)
+        if view is not None:
+            return view
     reason = host_reason(kernel, specs, wanted, attributes, backend.settings)
     if reason is not None:
         return HostCall(backend, kernel.name, reason)

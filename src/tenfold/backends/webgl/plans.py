@@ -15,11 +15,11 @@ from weakref import finalize
 import numpy as np
 
 from tenfold.backends.webgl.assembly import Assembly, Place, assemble
-from tenfold.backends.webgl.flat import to_numbers
+from tenfold.backends.webgl.flat import placed, to_numbers
 from tenfold.backends.webgl.values import PlanOutput, Values
 from tenfold.codegen.compute import Array, compute
-from tenfold.codegen.glsl.layouts import FLAT, Columns
-from tenfold.codegen.glsl.renderer import render
+from tenfold.codegen.glsl.layouts import FLAT, Columns, Flat
+from tenfold.codegen.glsl.renderer import beginning_at, render
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import TensorInfo
 from tenfold.core.storage import Storage
@@ -267,13 +267,24 @@ def _draw_over(
 
 def flattened(backend: WebglBackend, storage: Storage, output: PlanOutput) -> Texture:
     """The flat texture of what a plan left in columns."""
+    return _copy(backend, storage, output.texture, output.layout, 0)
+
+
+def copied(backend: WebglBackend, storage: Storage, texture: Texture, texel: int) -> Texture:
+    """A flat texture of its own for values that lie in another one from a texel on."""
+    return _copy(backend, storage, texture, FLAT, texel)
+
+
+def _copy(backend: WebglBackend, storage: Storage, source: Texture, layout: Flat | Columns, texel: int) -> Texture:
     given = Array(storage.shape, storage.dtype, 0)
-    shader = render(compute(storage.shape, lambda *i: given[i]), FLAT, {id(given): output.layout})
-    extent = FLAT.extent(storage.shape, storage.dtype)
-    target = backend.textures.take(extent.width, extent.height, 1, backend.float_format)
+    shader = render(compute(storage.shape, lambda *i: given[i]), FLAT, {id(given): layout})
+    place = placed(storage.shape, storage.dtype, backend.float_format, backend.limits)
+    target = backend.textures.take(place.width, place.height, 1, place.format)
     program = backend.programs.get(shader.body, shader.samplers)
-    ints = shader.ints(target, [output.texture])
-    backend.commands.draw(Draw(program, (output.texture,), target, ints=ints, height=extent.rows))
+    of_target, of_source, *rest = shader.ints(target, [source])
+    ints = (of_target, beginning_at(of_source, texel), *rest)
+    rows = FLAT.extent(storage.shape, storage.dtype).rows
+    backend.commands.draw(Draw(program, (source,), target, ints=ints, height=rows))
     return target
 
 

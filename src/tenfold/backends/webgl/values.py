@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tenfold.backends.webgl.reading import Transfer
     from tenfold.codegen.glsl.layouts import Columns, Extent, Flat
+    from tenfold.core.storage import Storage
     from tenfold.devices.gl.interface import Texture
 
 
@@ -33,22 +34,42 @@ class PlanOutput(NamedTuple):
     release: Callable[[], None]
 
 
+class View(NamedTuple):
+    """Values that are a run of another storage's, which is held for that long.
+
+    Attributes:
+        storage: the other storage.
+        texel: where in its flat texture the run begins.
+    """
+
+    storage: Storage
+    texel: int
+
+
 class Values:
-    """What `Storage.data` is on this backend; at least one of the first three is there.
+    """What `Storage.data` is on this backend; at least one of the first four is there.
 
     Attributes:
         host: the values as an array, which nobody writes to; None where only the texture has them.
         texture: the values on the device, in the flat layout; None until a draw needs them.
         output: the values as a plan left them; None where no plan made them.
+        view: where the values lie in another storage's texture; None where they have one of their own.
         transfer: a read that is under way, for all who want the values.
     """
 
-    __slots__ = ("_numbers", "host", "output", "texture", "transfer")
+    __slots__ = ("_numbers", "host", "output", "texture", "transfer", "view")
 
-    def __init__(self, host: np.ndarray | None, texture: Texture | None, output: PlanOutput | None = None) -> None:
+    def __init__(
+        self,
+        host: np.ndarray | None,
+        texture: Texture | None,
+        output: PlanOutput | None = None,
+        view: View | None = None,
+    ) -> None:
         self.host = host
         self.texture = texture
         self.output = output
+        self.view = view
         self.transfer: Transfer | None = None
         self._numbers: tuple[Any, ...] | None = None
 
@@ -61,7 +82,7 @@ class Values:
     def is_few(self, most: float) -> bool:
         """Whether these are at most so many numbers, and on the host only."""
         host = self.host
-        if host is None or self.texture is not None or self.output is not None:
+        if host is None or self.texture is not None or self.output is not None or self.view is not None:
             return False
         return host.size * (2 if host.dtype.kind == "c" else 1) <= most
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from tenfold.codegen.compute import Array, Index, modulo, quotient, simplify, unflatten
 from tenfold.codegen.expr import Expr, constant
@@ -77,6 +77,15 @@ def placing(array: Array, layout: Flat | Columns, texture: Placed) -> int:
     if isinstance(layout, Columns):
         return layout.extent(array.shape, array.dtype).origin
     return texture.width.bit_length() - 1
+
+
+def beginning_at(place: int, texel: int) -> int:
+    """The number of a flat source whose elements begin at a texel of its texture."""
+    return place | texel << EXPONENT_BITS
+
+
+EXPONENT_BITS: Final = 5
+"""So many bits of a flat source's number are the exponent of its width; the others are the texel where it begins."""
 
 
 def render(
@@ -366,7 +375,7 @@ def store_columns(computed: Sequence[str], columns: str, channels: str) -> list[
 
 def declarations(sources: Sequence[Source], first: int = 1) -> list[str]:
     """Samplers and the functions that load from them; `first` is the number of the first source's entry in `ints`."""
-    lines: list[str] = []
+    lines = [_PLACED] if any(not isinstance(source.layout, Columns) for source in sources) else []
     for number, source in enumerate(sources, first):
         floats = source.array.dtype in ("float32", "complex64")
         lines.append(f"uniform {'' if floats else 'i'}sampler2DArray {source.name};")
@@ -381,8 +390,13 @@ def _pixel_loader(source: Source, number: int) -> list[str]:
 
 
 def _flat_loaders(source: Source, number: int) -> list[str]:
-    place = f"ivec3(texel & ((1 << ints[{number}]) - 1), texel >> ints[{number}], 0)"
+    place = f"placed(texel + (ints[{number}] >> {EXPONENT_BITS}), ints[{number}] & {2**EXPONENT_BITS - 1})"
     return _loaders_of_texels(source, f"texelFetch({source.name}, {place}, 0)")
+
+
+_PLACED: Final = """ivec3 placed(int texel, int exponent) {
+    return ivec3(texel & ((1 << exponent) - 1), texel >> exponent, 0);
+}"""
 
 
 def _uniform_arrays(given: Sequence[Source], ints: int) -> list[str]:
