@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from math import prod
 from time import perf_counter
 from typing import cast
 
@@ -18,7 +17,7 @@ import numpy as np
 
 import tenfold as tf
 from tenfold.backends.wasm.arena import aligned
-from tenfold.backends.wasm.assembly import PlannedCall
+from tenfold.backends.wasm.assembly import PlannedCall, products
 from tenfold.backends.wasm.backend import WasmBackend
 from tenfold.backends.wasm.plan_modules import plan_module
 from tenfold.backends.wasm.plans import WasmPlan
@@ -39,16 +38,6 @@ def plan_of(name: str) -> WasmPlan:
     if plan is None:
         raise SystemExit(f"{name} runs step by step.")
     return plan
-
-
-def flops(plan: Plan, number: int) -> int:
-    """Operations of a step that multiplies and adds; 0 for others."""
-    step = plan.steps[number]
-    if step.kernel not in ("Conv2D", "DepthwiseConv2dNative", "BatchMatMul") or step.inputs[1] is None:
-        return 0
-    right, result = plan.specs[step.inputs[1]].shape, plan.specs[step.outputs[0]].shape
-    depth = {"Conv2D": prod(right[:3]), "DepthwiseConv2dNative": prod(right[:2])}.get(step.kernel, right[-2])
-    return 2 * prod(result) * depth
 
 
 def describe(plan: Plan, call: PlannedCall) -> str:
@@ -96,7 +85,7 @@ def main() -> None:
     print(f"arena {made.arena / 2**20:.1f} MiB, constants {made.constants / 2**20:.1f} MiB")
     for number in sorted(range(len(times)), key=lambda n: -times[n])[: options.slowest]:
         call = made.calls[number]
-        rate = flops(plan, call.step) / times[number] / 1e6
+        rate = 2 * products(plan, plan.steps[call.step]) / times[number] / 1e6
         print(f"{number:4d} {times[number]:8.3f} ms {rate:6.1f} GFLOP/s  {describe(plan, call)}")
 
 

@@ -134,7 +134,11 @@ class Backend:
         return self._run_stages(self.run(step.kernel, inputs, step.attributes), step.epilogue, operands)
 
     def compile(self, plan: Plan) -> CompiledPlan:
-        """Make something that runs a plan with as little work per run as the backend can manage."""
+        """Make something that runs a plan with as little work per run as the backend can manage.
+
+        What has a true attribute `has_own_constants` needs the plan's constants no more; those of others are moved to
+        the backend before they run.
+        """
         return lambda inputs: run_steps(self, plan, inputs)
 
     def finish(self) -> None:

@@ -265,7 +265,7 @@ class _Form:
         plan: the compiled plan, or None if there is nothing to plan.
         plan_inputs: what the plan reads.
         plan_outputs: what it leaves.
-        constants: of the plan; they must be on the backend.
+        constants: of the plan; they must be on the backend. None if it has its own.
         known: the constants that cuts or the caller read.
         cuts: nodes to run after the plan, in order, each with the values that are done with after it.
         runner: runs them.
@@ -341,12 +341,13 @@ def make_form(graph: Graph, feeds: Mapping[str, Value], backend: Backend) -> _Fo
     plan_outputs = tuple(ref for ref in read if ref.node in parts.planned)
     plan_graph = _planned_part(given, parts.planned, plan_outputs)
     plan = make_plan(optimise(plan_graph), backend.fuses) if plan_outputs else None
+    compiled = None if plan is None else backend.compile(plan)
     return _Form(
         backend=backend,
-        plan=None if plan is None else backend.compile(plan),
+        plan=compiled,
         plan_inputs=tuple(Ref(name) for name in plan_graph.graph.inputs),
         plan_outputs=plan_outputs,
-        constants=() if plan is None else tuple(plan.constants.values()),
+        constants=() if plan is None or getattr(compiled, "has_own_constants", False) else tuple(plan.constants.values()),
         known={ref: graph.constants[ref.node] for ref in read if ref.node in graph.constants},
         cuts=tuple(with_last_uses(parts.cuts, wanted)),
         runner=NodeRunner(_patient_program),

@@ -6,13 +6,14 @@ has for itself while a step runs.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenfold.devices.wasm.allocator import ALIGNMENT
 
 if TYPE_CHECKING:
-    from tenfold.devices.wasm.interface import WasmDevice
+    from tenfold.devices.wasm.interface import Module, WasmDevice
 
 
 class Lifetime(NamedTuple):
@@ -56,19 +57,42 @@ def offsets(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
 
 
 class Workspace:
-    """A block that grows to what the largest plan needs."""
+    """A block that grows to what the largest plan needs, and goes with the last one."""
 
     def __init__(self, device: WasmDevice[Any]) -> None:
         self._device = device
+        self._forgotten: deque[tuple[Module, int]] = deque()
         self._address: int | None = None
         self._nbytes = 0
+        self._plans = 0
+
+    def join(self) -> None:
+        """There is one more plan; `forget` says when it is gone."""
+        self._plans += 1
 
     def at_least(self, nbytes: int) -> int:
         """The address of a block of that many bytes; what it held is lost where it was smaller."""
         if self._address is None or self._nbytes < nbytes:
-            if self._address is not None:
-                self._device.allocator.free(self._address)
-                self._address = None
+            self._free()
             self._address = self._device.allocator.allocate(nbytes)
             self._nbytes = nbytes
         return self._address
+
+    def forget(self, module: Module, constants: int) -> None:
+        """A plan is gone; called from finalisers, at any time and on any thread, so nothing is freed yet."""
+        self._forgotten.append((module, constants))
+
+    def free_forgotten(self) -> None:
+        """Free what plans that are gone have had."""
+        while self._forgotten:
+            module, constants = self._forgotten.popleft()
+            module.dispose()
+            self._device.allocator.free(constants)
+            self._plans -= 1
+            if not self._plans:
+                self._free()
+
+    def _free(self) -> None:
+        address, self._address = self._address, None
+        if address is not None:
+            self._device.allocator.free(address)

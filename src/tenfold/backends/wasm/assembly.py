@@ -21,6 +21,7 @@ from tenfold.backends.wasm.step_programs import SCRATCH, NotPlannedError, Packed
 from tenfold.backends.wasm.terms import Inside, Single, Slots, StageTerms, StepTerms, Stored, Term
 from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
 from tenfold.core.kernel import TensorSpec, find_kernel_definition
+from tenfold.core.storage import Shape
 from tenfold.graph.plan import EpilogueStage, Plan, Step
 
 INLINED: Final = frozenset(("PadV2", "Slice", "BroadcastTo", "Fill", "ZerosLike", "OnesLike"))
@@ -90,6 +91,7 @@ class Assembly:
         arena: bytes of the arena.
         constants: bytes of all constants.
         scratch: bytes that each thread needs for itself.
+        work: how many times elements are computed, or products added, roughly.
     """
 
     places: list[Place]
@@ -99,6 +101,7 @@ class Assembly:
     arena: int = 0
     constants: int = 0
     scratch: int = 0
+    work: int = 0
 
 
 def assemble(plan: Plan, target: Target) -> Assembly:
@@ -137,6 +140,7 @@ class _Assembler:
         for number, step in enumerate(plan.steps):
             self._step(step, number)
         made = Assembly(self._places, self._calls, [], [], scratch=self._scratch)
+        made.work = sum(products(plan, step) or prod(plan.specs[step.outputs[0]].shape) for step in plan.steps)
         made.inputs = [self._stored(number).place for number in plan.inputs]
         made.outputs = [self._stored(number).place for number in plan.outputs]
         _lay_out(made)
@@ -254,6 +258,22 @@ def _lay_out(made: Assembly) -> None:
     found, made.arena = offsets([Lifetime(places[n].nbytes, first[n], last[n]) for n in mine])
     for number, offset in zip(mine, found, strict=True):
         places[number].offset = offset
+
+
+def products(plan: Plan, step: Step) -> int:
+    """How many products a step adds up; 0 for one that is no convolution or product of matrices."""
+    depth = _DEPTHS.get(step.kernel)
+    if depth is None or step.inputs[1] is None:
+        return 0
+    return prod(plan.specs[step.outputs[0]].shape) * prod(depth(plan.specs[step.inputs[1]].shape))
+
+
+_DEPTHS: Final[dict[str, Callable[[Shape], Shape]]] = {
+    "BatchMatMul": lambda right: right[-2:-1],
+    "Conv2D": lambda filter: filter[:3],
+    "DepthwiseConv2dNative": lambda filter: filter[:2],
+}
+"""The lengths that sums run over, by the shape of the second input."""
 
 
 def _nbytes(spec: TensorSpec) -> int:

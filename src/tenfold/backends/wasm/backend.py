@@ -54,6 +54,7 @@ class WasmBackend(Backend):
         modules: those that serve calls of any length, while a call uses them.
         host_calls: how many calls ran on the host, by kernel and reason.
         workspace: where plans keep what lies between their inputs and outputs.
+        lock: guards all of it.
     """
 
     reads_at_once = True
@@ -78,13 +79,13 @@ class WasmBackend(Backend):
         self._free = self.device.allocator.free
         self._calls: dict[Hashable, Call] = {}
         self._num_data_ids = 0
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         _BACKENDS.add(self)
 
     # -- storage ------------------------------------------------------------------------------------------
 
     def write(self, values: np.ndarray, shape: Shape, dtype: DType) -> Storage:
-        with self._lock:
+        with self.lock:
             if dtype == "string":
                 self._num_data_ids += 1
                 return Storage(self, values, shape, dtype, sum(len(v) for v in values.ravel() if v is not None))
@@ -109,7 +110,7 @@ class WasmBackend(Backend):
         return self.device.memory.view(storage.data, storage.shape, numpy_dtype(storage.dtype))
 
     def read_sync(self, storage: Storage) -> np.ndarray:
-        with self._lock:
+        with self.lock:
             values = self.values_of(storage)
             return values if storage.dtype == "string" else values.copy()
 
@@ -117,7 +118,7 @@ class WasmBackend(Backend):
         return self.read_sync(storage)
 
     def dispose_data(self, storage: Storage) -> None:
-        with self._lock:
+        with self.lock:
             self._num_data_ids -= 1
             if storage.dtype != "string":
                 self._free(storage.data)
@@ -127,6 +128,8 @@ class WasmBackend(Backend):
         return self._num_data_ids
 
     def memory(self) -> BackendMemory:
+        with self.lock:
+            self.workspace.free_forgotten()
         used, peak, reserved, _ = self.device.allocator.bytes
         return BackendMemory(
             details={
@@ -139,7 +142,7 @@ class WasmBackend(Backend):
     # -- computing ----------------------------------------------------------------------------------------
 
     def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
-        with self._lock:
+        with self.lock:
             call = self._calls.get(call_key(kernel_name, inputs, attributes))
             if call is not None:
                 return call(inputs, attributes)
@@ -147,7 +150,7 @@ class WasmBackend(Backend):
 
     def run_generated(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         """Run a kernel for specs and attributes that are new, and keep what runs it."""
-        with self._lock:
+        with self.lock:
             call = self.compiled_call(kernel, inputs, attributes)
             while len(self._calls) >= MOST_CALLS:
                 del self._calls[next(iter(self._calls))]
@@ -173,12 +176,12 @@ class WasmBackend(Backend):
 
     def set_threads_count(self, count: int) -> None:
         """Use so many threads from the next call on."""
-        with self._lock:
+        with self.lock:
             self.device.set_threads_count(count)
 
     def kernels_changed(self) -> None:
         """Look up every kernel again."""
-        with self._lock:
+        with self.lock:
             self._calls.clear()
 
     def time(self, f: Callable[[], Any]) -> float:
@@ -190,7 +193,7 @@ class WasmBackend(Backend):
     # -- end ----------------------------------------------------------------------------------------------
 
     def dispose(self) -> None:
-        with self._lock:
+        with self.lock:
             self._calls.clear()
             self.device.dispose()
 

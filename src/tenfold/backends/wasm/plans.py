@@ -15,7 +15,11 @@ import numpy as np
 
 from tenfold.backends.wasm.arena import aligned
 from tenfold.backends.wasm.assembly import Kind, assemble
+from tenfold.backends.wasm.calls import WORTH_INTERRUPTING, WORTH_SHARING
 from tenfold.backends.wasm.plan_modules import RUN, plan_module
+from tenfold.backends.wasm.registry import HOST
+from tenfold.core.backends import find_backend
+from tenfold.core.engine import engine
 from tenfold.core.kernel import TensorInfo
 from tenfold.core.storage import Storage
 
@@ -42,8 +46,7 @@ class WasmPlan:
         NotPlannedError: if there is a step that no programs compute.
     """
 
-    reads_constants = False
-    """The plan has its own copy of what is constant."""
+    has_own_constants = True
 
     def __init__(self, backend: WasmBackend, plan: Plan) -> None:
         self._backend = backend
@@ -54,9 +57,13 @@ class WasmPlan:
         device = backend.device
         self.module: Module = device.load(plan_module(made, shared=device.memory.is_shared), NAME)
         self._run = self.module.function(RUN)
-        self.constants = device.allocator.allocate(made.constants)
-        finalize(self, _give_back, device, self.module, self.constants)
-        self._write_constants()
+        _leave_to_host(backend, plan)
+        with backend.lock:
+            backend.workspace.free_forgotten()
+            self.constants = device.allocator.allocate(made.constants)
+            self._write_constants()
+            backend.workspace.join()
+        finalize(self, backend.workspace.forget, self.module, self.constants)
 
     @property
     def calls(self) -> int:
@@ -67,7 +74,8 @@ class WasmPlan:
         """Run the plan; the results are held once for the caller."""
         backend, made = self._backend, self.assembly
         given = [operand.storage for operand in inputs]
-        with backend._lock:
+        with backend.lock:
+            backend.workspace.free_forgotten()
             allocator = backend.device.allocator
             fresh: list[int] = []
             try:
@@ -83,13 +91,14 @@ class WasmPlan:
     def run(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         """Run the module over inputs and outputs at these addresses."""
         backend, made = self._backend, self.assembly
-        count = backend.device.threads_count
+        device, work = backend.device, made.work
+        count = device.threads_count
         arena = backend.workspace.at_least(aligned(made.arena) + made.scratch * count)
         arguments = (1, arena, self.constants, arena + aligned(made.arena), *inputs, *outputs)
-        if count == 1:
-            self._run(0, 1, *arguments)
+        if work >= (WORTH_SHARING if count > 1 else WORTH_INTERRUPTING):
+            device.run(self.module, RUN, *arguments)
         else:
-            backend.device.run(self.module, RUN, *arguments)
+            self._run(0, 1, *arguments)
 
     def _results(self, inputs: Sequence[Storage], fresh: dict[int, int]) -> list[Operand]:
         made, storages = self.assembly, dict[int, Storage]()
@@ -123,6 +132,10 @@ def _values(place: Any) -> np.ndarray:
     return values
 
 
-def _give_back(device: Any, module: Module, constants: int) -> None:
-    module.dispose()
-    device.allocator.free(constants)
+def _leave_to_host(backend: WasmBackend, plan: Plan) -> None:
+    """Move constants out of the linear memory, which cannot shrink: the packed ones need the room."""
+    host = find_backend(HOST)
+    if host is not None:
+        for tensor in plan.constants.values():
+            if tensor.storage.backend is backend:
+                engine().move(tensor, host)

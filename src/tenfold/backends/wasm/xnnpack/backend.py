@@ -51,7 +51,7 @@ class XnnpackBackend(WasmBackend):
         super().__init__(NativeWasmDevice(self.library.memory))
 
     def dispose_data(self, storage: Storage) -> None:
-        with self._lock:
+        with self.lock:
             if storage.dtype == "float32":
                 self.library.forget(storage.data)
             super().dispose_data(storage)
@@ -75,12 +75,12 @@ class XnnpackBackend(WasmBackend):
         return lambda inputs: run_steps(self, plan, inputs)
 
     def run_step(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult:
-        with self._lock:
+        with self.lock:
             result = self._run_fused(step, operands) if step.epilogue and step.kernel in FUSING else None
             return super().run_step(step, operands) if result is None else result
 
     def kernels_changed(self) -> None:
-        with self._lock:
+        with self.lock:
             self._fused_calls.clear()
             super().kernels_changed()
 
@@ -92,7 +92,7 @@ class XnnpackBackend(WasmBackend):
             )
 
     def dispose(self) -> None:
-        with self._lock:
+        with self.lock:
             self.library.dispose()
             self._fused_calls.clear()
             super().dispose()
