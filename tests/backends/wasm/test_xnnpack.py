@@ -357,7 +357,7 @@ def test_broken_binaries() -> None:
 
 def test_the_threaded_binary() -> None:
     code = package_path(TFJS_WASM, "dist", "tfjs-backend-wasm-threaded-simd.wasm").read_bytes()
-    with pytest.raises(tf.BackendError, match="imports .*, which is not given"):
+    with pytest.raises(tf.BackendError, match=r"imports .*, which is not given"):
         Xnnpack(code, "some.wasm")
 
 
