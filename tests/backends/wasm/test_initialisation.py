@@ -73,7 +73,10 @@ def test_paths_of_a_wrong_type(fresh: None, path: Any) -> None:
         tf.set_wasm_paths(path)
     with pytest.raises(TypeError, match=r"argument \"prefix_or_map\['tfjs-backend-wasm\.wasm'\]\" must be a path"):
         tf.set_wasm_paths(dict.fromkeys(BINARIES, path or 0))
-    with pytest.warns(DeprecationWarning), pytest.raises(TypeError, match="set_wasm_path: argument 'path'"):
+    with (
+        pytest.warns(DeprecationWarning, match="set_wasm_paths"),
+        pytest.raises(TypeError, match="set_wasm_path: argument 'path'"),
+    ):
         tf.set_wasm_path(path)
 
 
@@ -87,7 +90,10 @@ def test_too_late(fresh: None) -> None:
     message = r"already initialized. Make sure you call {}\(\) before you call tf.set_backend\(\) or tf.ready\(\)"
     with pytest.raises(tf.BackendError, match=message.format("set_wasm_paths")):
         tf.set_wasm_paths("x/")
-    with pytest.warns(DeprecationWarning), pytest.raises(tf.BackendError, match=message.format("set_wasm_path")):
+    with (
+        pytest.warns(DeprecationWarning, match="set_wasm_paths"),
+        pytest.raises(tf.BackendError, match=message.format("set_wasm_path")),
+    ):
         tf.set_wasm_path("x")
     for name, value in [("WASM_KERNELS", "xnnpack"), ("WASM_DETERMINISTIC", True)]:
         with pytest.raises(
@@ -131,7 +137,7 @@ def test_one_renamed_binary_from_a_server(fresh: None) -> None:
     with serving() as site:
         site.answers["/renamed.wasm"] = Answer(code)
         tf.env().set("WASM_KERNELS", "xnnpack")
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="set_wasm_paths"):
             tf.set_wasm_path(site.url + "/renamed.wasm")
         with tf.backend_scope("wasm") as backend:
             assert cast("WasmBackend", backend).kernels == "xnnpack"
