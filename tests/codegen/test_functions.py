@@ -18,7 +18,7 @@ SPECIAL = np.array(
     [np.nan, np.inf, -np.inf, 0, -0.0, 1e-45, -1e-45, 1.1754944e-38, 3.4e38, -3.4e38, 1, -1, 2, 0.5, -0.5, -2],
     np.float32,
 )
-ANY = RNG.integers(0, 2**32, 1 << 20, dtype=np.uint64).astype(np.uint32).view(np.float32)
+ANY = RNG.integers(0, 2**32, 1 << 19, dtype=np.uint64).astype(np.uint32).view(np.float32)
 """Floats of every size: each bit is drawn."""
 
 BOUNDS = {
@@ -92,7 +92,7 @@ def check_special(got: np.ndarray, want: np.ndarray) -> None:
 @pytest.mark.parametrize("target", [PLAIN, RELAXED], ids=["plain", "relaxed"])
 @pytest.mark.parametrize("name", OF_ONE)
 def test_functions_of_one_number(machine: Machine, name: str, target: Target) -> None:
-    ranges = [np.linspace(-limit, limit, 1 << 18).astype(np.float32) for limit in (110, 2, 0.1)]
+    ranges = [np.linspace(-limit, limit, 1 << 17).astype(np.float32) for limit in (110, 2, 0.1)]
     x = np.concatenate([SPECIAL, ANY, *ranges])
     with np.errstate(all="ignore"):
         want = OF_ONE[name](x.astype(np.float64))
@@ -104,7 +104,7 @@ def test_functions_of_one_number(machine: Machine, name: str, target: Target) ->
 @pytest.mark.parametrize("target", [PLAIN, RELAXED], ids=["plain", "relaxed"])
 @pytest.mark.parametrize("name", OF_TWO)
 def test_functions_of_two_numbers(machine: Machine, name: str, target: Target) -> None:
-    near = np.linspace(-5, 5, 1 << 18).astype(np.float32)
+    near = np.linspace(-5, 5, 1 << 17).astype(np.float32)
     x = np.concatenate([np.repeat(SPECIAL, SPECIAL.size), ANY, near, np.abs(ANY)])
     small = RNG.uniform(-3, 3, ANY.size).astype(np.float32)
     y = np.concatenate([np.tile(SPECIAL, SPECIAL.size), ANY[::-1], RNG.permutation(near) * 6, small])

@@ -18,6 +18,7 @@ from typing import Final
 
 from tenfold.codegen.compute import Index
 from tenfold.codegen.expr import Expr
+from tenfold.codegen.loops.program import Target
 from tenfold.codegen.schedule.body import Access, Body
 
 ROWS: Final = 4
@@ -41,8 +42,9 @@ class Arrangement:
     step: dict[int, int]
 
 
-def arrange(axes: Sequence[Index], body: Body, width: int) -> Arrangement:
+def arrange(axes: Sequence[Index], body: Body, target: Target) -> Arrangement:
     """The arrangement for a body that runs along merged axes."""
+    width = target.width
     last = axes[-1] if axes else None
     reductions = [r for r in body.reductions if id(r) not in body.nested]
     if reductions and not (last is not None and last.length >= width and _suits(last, body, reductions)):
@@ -57,7 +59,7 @@ def arrange(axes: Sequence[Index], body: Body, width: int) -> Arrangement:
             return Arrangement(list(axes), last, None, {last.number: last.length})
         return Arrangement(list(axes), None, None, {})
     rows = _rows_of_products(axes, body, reductions)
-    vectors = _vectors(last.length, width, 2 if rows is not None else _most_vectors(body))
+    vectors = _vectors(last.length, width, 2 if rows is not None else _most_vectors(body, target))
     step = {last.number: vectors * width}
     if rows is not None:
         step[rows.number] = ROWS
@@ -136,13 +138,13 @@ def _masks_in_loops(body: Body, reductions: Sequence[Expr]) -> list[int]:
     return masks
 
 
-def _most_vectors(body: Body) -> int:
+def _most_vectors(body: Body, target: Target) -> int:
     if body.reductions and body.dear > 12:
         return 2
     if body.reductions:
         has_small_sums = all(r.value.kind in ("sum", "prod") and r.dtype != "complex64" for r in body.reductions)
         if has_small_sums and len(body.accesses) <= 2:
-            return 8
+            return target.registers // 2
         return 4 if len(body.accesses) <= 8 else 2
     if body.dear <= 4 and len(body.accesses) <= 4:
         return 4

@@ -212,7 +212,8 @@ class Body:
                 else:
                     reach += max(-low, high - array.shape[axis] + 1, 0) * stride * size
             stride *= array.shape[axis]
-        if reach < self.slack:
+        # Vectors read a little further, too.
+        if reach < self.slack // 2:
             return indices
         return [_clamped(index, array.shape[axis]) if axis in doubtful else index for axis, index in enumerate(indices)]
 

@@ -86,7 +86,7 @@ class _Scheduler:
                 blocks, flat = self._flat(axes[0], body, written, begin, end), True
             else:
                 limits = (begin, end) if len(boxes) == 1 else None
-                arrangement = arrange(axes, body, b.width)
+                arrangement = arrange(axes, body, self._target)
                 loops = _Loops(self._nest(), arrangement)
                 first, stop = limits or _limits(b, begin, end, blocks, loops.blocks)
                 self._tiles(loops, body, written, first, stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import Value, vector
+from tenfold.codegen.loops.program import Value
 
 _SIGN = -(1 << 31)
 
@@ -29,13 +29,3 @@ def in_double(b: Builder, function: Callable[..., Value], *operands: Value) -> V
     low = function(b, *(half[0] for half in halves))
     high = function(b, *(half[1] for half in halves))
     return b.narrow(low, high)
-
-
-def floats(b: Builder, number: int) -> Value:
-    """The parameter of that number of a function of vectors of floats."""
-    return b.parameter(vector("f32", b.width), number)
-
-
-def integers(b: Builder, number: int) -> Value:
-    """The parameter of that number of a function of vectors of integers."""
-    return b.parameter(vector("i32", b.width), number)
