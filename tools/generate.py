@@ -1,4 +1,5 @@
-"""Writes what follows from the registry of ops: the package's exports, its namespaces and the typed method stubs.
+"""Writes what follows from the registry of ops: the package's exports, its namespaces, the typed method stubs, and the
+documentation's tables of kernels.
 
 python -m tools.generate            write the files
 python -m tools.generate --check    exit 1, naming them, if they are not up to date
@@ -23,6 +24,7 @@ from tenfold.core.op import OpEntry, public_ops
 from tenfold.core.tensor_methods import TensorMethods
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "tenfold"
+DOCS = PACKAGE.parent.parent / "docs"
 
 # What the package exports besides ops, module by module.
 EXPORTS: dict[str, str] = {
@@ -93,7 +95,9 @@ def write_or_check(files: dict[Path, str], check: bool) -> int:
 
 
 def _formatted(text: str, path: Path) -> str:
-    """The text as ruff sorts and formats it."""
+    """The text as ruff sorts and formats it, where it is Python."""
+    if path.suffix == ".md":
+        return text
     for arguments in (["check", "--select", "I,RUF022", "--fix", "--quiet"], ["format", "--quiet"]):
         command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"]
         text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
@@ -296,8 +300,11 @@ def main() -> int:
     package.__path__ = [str(PACKAGE)]
     sys.modules["tenfold"] = package
     importlib.import_module("tenfold.ops")
+    importlib.import_module("tenfold.backends.cpu")
+    wasm_kernels = importlib.import_module("tools.kernel_tables").wasm_kernels
     ops = list(public_ops().values())
     files = {PACKAGE / "__init__.py": package_init(ops), PACKAGE / "core" / "tensor_methods.pyi": method_stubs(ops)}
+    files[DOCS / "wasm-kernels.md"] = wasm_kernels(NOTE)
     return write_or_check(files | namespace_files(ops), options.check)
 
 
