@@ -77,7 +77,7 @@ def main() -> None:
     for address, number in zip(inputs, made.inputs, strict=True):
         device.memory.write(address, np.zeros(made.places[number].nbytes, np.uint8))
     arena = backend.workspace.at_least(aligned(made.arena) + made.scratch)
-    arguments = (0, 1, 1, arena, compiled.constants, arena + aligned(made.arena), *inputs, *outputs)
+    arguments = (0, 1, 1, arena, compiled.resident.constants, arena + aligned(made.arena), *inputs, *outputs)
     names = ["run", *(f"call{number}" for number in range(len(made.calls)))]
     functions = [module.function(name) for name in names]
     whole, *times = timed([lambda f=f: f(*arguments) for f in functions], options.rounds)  # type: ignore[misc]

@@ -7,13 +7,21 @@ has for itself while a step runs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakValueDictionary, finalize
+
+import numpy as np
 
 from tenfold.devices.wasm.allocator import ALIGNMENT
 
 if TYPE_CHECKING:
     from tenfold.devices.wasm.interface import Module, WasmDevice
+
+
+NAME: Final = "plan"
+"""What modules of plans are called in errors."""
 
 
 class Lifetime(NamedTuple):
@@ -56,19 +64,56 @@ def offsets(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     return found, size
 
 
+class Resident:
+    """A module in memory with its constants, shared by plans that differ in the number of samples alone.
+
+    Attributes:
+        module: the module.
+        constants: the address of the constants.
+        nbytes: their size.
+    """
+
+    def __init__(self, module: Module, constants: int, nbytes: int) -> None:
+        self.module = module
+        self.constants = constants
+        self.nbytes = nbytes
+
+
 class Workspace:
-    """A block that grows to what the largest plan needs, and goes with the last one."""
+    """What plans have in memory: modules with constants, and a block that grows to what the largest plan needs.
+
+    The block goes with the last of them.
+    """
 
     def __init__(self, device: WasmDevice[Any]) -> None:
         self._device = device
+        self._residents: WeakValueDictionary[bytes, Resident] = WeakValueDictionary()
         self._forgotten: deque[tuple[Module, int]] = deque()
+        self._count = 0
         self._address: int | None = None
         self._nbytes = 0
-        self._plans = 0
 
-    def join(self) -> None:
-        """There is one more plan; `forget` says when it is gone."""
-        self._plans += 1
+    def resident(self, code: bytes, constants: Mapping[int, np.ndarray]) -> Resident:
+        """A module, loaded unless there is one that is the same, with the same constants.
+
+        Args:
+            code: the module.
+            constants: what they hold, by their offsets.
+        """
+        self.free_forgotten()
+        key = blake2b(code, digest_size=20).digest()
+        found = self._residents.get(key)
+        if found is not None and self._holds(found, constants):
+            return found
+        module = self._device.load(code, NAME)
+        nbytes = max((offset + aligned(values.nbytes) for offset, values in constants.items()), default=0)
+        address = self._device.allocator.allocate(nbytes)
+        for offset, values in constants.items():
+            self._device.memory.write(address + offset, values)
+        made = self._residents[key] = Resident(module, address, nbytes)
+        self._count += 1
+        finalize(made, self._forgotten.append, (module, address))
+        return made
 
     def at_least(self, nbytes: int) -> int:
         """The address of a block of that many bytes; what it held is lost where it was smaller."""
@@ -78,21 +123,28 @@ class Workspace:
             self._nbytes = nbytes
         return self._address
 
-    def forget(self, module: Module, constants: int) -> None:
-        """A plan is gone; called from finalisers, at any time and on any thread, so nothing is freed yet."""
-        self._forgotten.append((module, constants))
-
     def free_forgotten(self) -> None:
-        """Free what plans that are gone have had."""
+        """Free what no plan uses any more: finalisers, which may run at any time, only note it."""
         while self._forgotten:
             module, constants = self._forgotten.popleft()
             module.dispose()
             self._device.allocator.free(constants)
-            self._plans -= 1
-            if not self._plans:
+            self._count -= 1
+            if not self._count:
                 self._free()
+
+    def _holds(self, resident: Resident, constants: Mapping[int, np.ndarray]) -> bool:
+        memory = self._device.memory
+        return all(
+            np.array_equal(_bytes(memory.view(resident.constants + offset, values.shape, values.dtype)), _bytes(values))
+            for offset, values in constants.items()
+        )
 
     def _free(self) -> None:
         address, self._address = self._address, None
         if address is not None:
             self._device.allocator.free(address)
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)

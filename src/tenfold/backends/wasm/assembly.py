@@ -53,6 +53,12 @@ class Place:
     offset: int = 0
     values: Callable[[], np.ndarray] | None = None
 
+    def held(self) -> np.ndarray:
+        """What a constant holds."""
+        if self.values is None:
+            raise ValueError("Only constants hold something before anything runs.")
+        return self.values()
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:

@@ -8,13 +8,13 @@ before has left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
-from weakref import finalize
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tenfold.backends.wasm.arena import aligned
-from tenfold.backends.wasm.assembly import Kind, assemble
+from tenfold.backends.wasm.assembly import Assembly, Kind, assemble
+from tenfold.backends.wasm.batches import batch_of
 from tenfold.backends.wasm.calls import WORTH_INTERRUPTING, WORTH_SHARING
 from tenfold.backends.wasm.plan_modules import RUN, plan_module
 from tenfold.backends.wasm.registry import HOST
@@ -26,21 +26,18 @@ from tenfold.core.storage import Storage
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
     from tenfold.core.kernel import Operand
-    from tenfold.devices.wasm.interface import Module
     from tenfold.graph.plan import Plan
-
-NAME: Final = "plan"
 
 
 class WasmPlan:
     """A plan made ready: call it with operands for the plan's inputs.
 
     Attributes:
-        plan: what it was made of.
+        samples: how many times a run goes through the calls.
+        plan: what they compute, for one sample.
         assembly: what it became.
         own_outputs: the places that a run fills with fresh blocks.
-        constants: the address of the constants.
-        module: what runs.
+        resident: the module and its constants.
 
     Raises:
         NotPlannedError: if there is a step that no programs compute.
@@ -50,20 +47,17 @@ class WasmPlan:
 
     def __init__(self, backend: WasmBackend, plan: Plan) -> None:
         self._backend = backend
-        self.plan = plan
-        self.assembly = made = assemble(plan, backend.target)
         self._specs = [plan.specs[number] for number in plan.outputs]
+        batch = batch_of(plan)
+        self.samples = 1 if batch is None else batch.samples
+        self.plan = plan if batch is None else batch.sample
+        self.assembly = made = assemble(self.plan, backend.target)
         self.own_outputs = [n for n in dict.fromkeys(made.outputs) if made.places[n].kind is Kind.OUTPUT]
-        device = backend.device
-        self.module: Module = device.load(plan_module(made, shared=device.memory.is_shared), NAME)
-        self._run = self.module.function(RUN)
+        code = plan_module(made, shared=backend.device.memory.is_shared)
         _leave_to_host(backend, plan)
         with backend.lock:
-            backend.workspace.free_forgotten()
-            self.constants = device.allocator.allocate(made.constants)
-            self._write_constants()
-            backend.workspace.join()
-        finalize(self, backend.workspace.forget, self.module, self.constants)
+            self.resident = backend.workspace.resident(code, constant_values(made))
+        self._run = self.resident.module.function(RUN)
 
     @property
     def calls(self) -> int:
@@ -80,7 +74,7 @@ class WasmPlan:
             fresh: list[int] = []
             try:
                 for number in self.own_outputs:
-                    fresh.append(allocator.allocate(made.places[number].nbytes))
+                    fresh.append(allocator.allocate(made.places[number].nbytes * self.samples))
                 self.run([storage.data for storage in given], fresh)
             except BaseException:
                 for address in fresh:
@@ -94,9 +88,10 @@ class WasmPlan:
         device, work = backend.device, made.work
         count = device.threads_count
         arena = backend.workspace.at_least(aligned(made.arena) + made.scratch * count)
-        arguments = (1, arena, self.constants, arena + aligned(made.arena), *inputs, *outputs)
-        if work >= (WORTH_SHARING if count > 1 else WORTH_INTERRUPTING):
-            device.run(self.module, RUN, *arguments)
+        constants = self.resident.constants
+        arguments = (self.samples, arena, constants, arena + aligned(made.arena), *inputs, *outputs)
+        if work * self.samples >= (WORTH_SHARING if count > 1 else WORTH_INTERRUPTING):
+            device.run(self.resident.module, RUN, *arguments)
         else:
             self._run(0, 1, *arguments)
 
@@ -110,26 +105,20 @@ class WasmPlan:
                 if place.kind is Kind.INPUT:
                     storage = inputs[place.offset]
                 elif place.kind is Kind.CONSTANT:
-                    storage = self._backend.write(_values(place), shape, dtype)
+                    storage = self._backend.write(place.held(), shape, dtype)
                 else:
-                    storage = self._backend.adopt(fresh[number], shape, dtype, place.nbytes)
+                    storage = self._backend.adopt(fresh[number], shape, dtype, place.nbytes * self.samples)
                 storages[number] = storage
             storage.hold()
             results.append(TensorInfo(storage, shape, dtype))
         return results
 
-    def _write_constants(self) -> None:
-        memory, made = self._backend.device.memory, self.assembly
-        used = {number for call in made.calls for number in call.read}
-        for number in used:
-            place = made.places[number]
-            if place.kind is Kind.CONSTANT:
-                memory.write(self.constants + place.offset, _values(place))
 
-
-def _values(place: Any) -> np.ndarray:
-    values: np.ndarray = place.values()
-    return values
+def constant_values(made: Assembly) -> dict[int, np.ndarray]:
+    """What constants hold, by where they lie among them."""
+    used = dict.fromkeys(number for call in made.calls for number in call.read)
+    places = [made.places[number] for number in used]
+    return {place.offset: place.held() for place in places if place.kind is Kind.CONSTANT}
 
 
 def _leave_to_host(backend: WasmBackend, plan: Plan) -> None:
