@@ -102,9 +102,7 @@ def step_programs(step: StepTerms, slots: Slots, target: Target, number: int) ->
         NotPlannedError: if no programs compute it.
     """
     try:
-        if (by_routine := _by_routine(step, slots, target, number)) is not None:
-            return by_routine
-        return _by_definition(step, slots, target, number)
+        return _by_routine(step, slots, target, number) or _by_definition(step, slots, target, number)
     except NotImplementedError as error:
         raise NotPlannedError(f"{step.kernel.name}: {error}") from None
 
@@ -298,15 +296,16 @@ def _passes(epilogue: tuple[StageTerms, ...]) -> tuple[tuple[StageTerms, ...], t
     their own costs a tenth.
     """
     for number, stage in enumerate(epilogue):
-        if any(
-            isinstance(term, Inside) or (isinstance(term, Stored) and not term.is_constant) for term in stage.operands
-        ):
+        if any(map(_is_image, stage.operands)):
             return epilogue[:number], epilogue[number:]
     return epilogue, ()
 
 
 def _is_image(term: Term | None) -> bool:
-    return isinstance(term, Inside) or (isinstance(term, Stored) and not term.is_constant)
+    """Whether an operand is more than a number for each channel."""
+    if isinstance(term, Stored):
+        return not term.is_constant or prod(term.spec.shape[:-1]) != 1
+    return isinstance(term, Inside)
 
 
 def _add_second_pass(
