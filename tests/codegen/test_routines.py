@@ -54,7 +54,19 @@ def output_of(runner: Runner, program: Program, values: Mapping[str, np.ndarray]
 
 @pytest.mark.parametrize(
     ("rows", "depth", "columns"),
-    [(2, 1, 1), (3, 5, 3), (4, 16, 8), (5, 3, 9), (9, 17, 23), (101, 9, 8), (120, 6, 20), (2, 700, 12), (6, 645, 13)],
+    [
+        (1, 1, 1),
+        (1, 700, 20),
+        (2, 1, 1),
+        (3, 5, 3),
+        (4, 16, 8),
+        (5, 3, 9),
+        (9, 17, 23),
+        (101, 9, 8),
+        (120, 6, 20),
+        (2, 700, 12),
+        (6, 645, 13),
+    ],
 )
 def test_products(machine: Machine, rows: int, depth: int, columns: int) -> None:
     a, w, bias = floats(rows, depth), floats(depth, columns), floats(columns)
@@ -130,8 +142,8 @@ def test_epilogues_that_do_not_fit_are_refused() -> None:
     finished = compute(result.shape, lambda *i: result[i] + broadcast(other, i))
     with pytest.raises(NotImplementedError, match="not one axis"):
         matmul(result, 4, Operand(4, 1), TARGETS[0], finished=finished)
-    with pytest.raises(ValueError, match="one row"):
-        matmul(Array((1, 8), "float32"), 4, Operand(4, 1), TARGETS[0])
+    with pytest.raises(ValueError, match="Sums of nothing"):
+        matmul(Array((4, 8), "float32"), 0, Operand(0, 1), TARGETS[0])
     with pytest.raises(ValueError, match="shape of the routine's result"):
         matmul(result, 4, Operand(4, 1), TARGETS[0], finished=other)
 
@@ -262,6 +274,7 @@ CONVOLUTIONS = [
     (5, 6, 200, 8, (3, 3), 1, 1, "same"),
     (4, 4, 1, 8, (3, 3), 1, 2, "same"),
     (9, 9, 17, 1, (1, 1), 2, 1, "valid"),
+    (3, 3, 5, 9, (3, 3), 1, 1, "valid"),
 ]
 
 

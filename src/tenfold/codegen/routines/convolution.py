@@ -35,7 +35,7 @@ def convolve(
     """The convolution of images and packed filters.
 
     Args:
-        result: what is computed, `[batch, rows, columns, filters]`; two pixels or more.
+        result: what is computed, `[batch, rows, columns, filters]`.
         rows: the windows along the images' rows.
         columns: those along their columns.
         channels: of the images `[batch, rows, columns, channels]`. The filters are packed from

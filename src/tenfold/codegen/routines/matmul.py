@@ -22,8 +22,7 @@ def matmul(
     """The product of a left operand and packed weights.
 
     Args:
-        result: what is computed, `[..., rows, columns]`, or `[batch, rows, columns]` where operands are batches. At
-            least two rows.
+        result: what is computed, `[..., rows, columns]`, or `[batch, rows, columns]` where operands are batches.
         depth: the length of the sums.
         left: where the left operand's elements lie.
         target: what for.
@@ -48,7 +47,8 @@ class _Matmul(Tiles):
             finished,
             is_batch=bool(left.batch or weights_batch),
             weights_batch=weights_batch,
-            is_spread=target.ordered,
+            # A single row meets each element of the weights once, and waits for them whatever it does.
+            is_spread=target.ordered and result.size > result.shape[-1],
             part=LONGEST_PANEL,
         )
         self._left = left

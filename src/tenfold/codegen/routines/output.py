@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tenfold.codegen.compute import Array, Index, compute, loaded_arrays
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import Buffer, Type, Value
+from tenfold.codegen.loops.program import Buffer, Value
 from tenfold.codegen.schedule.body import Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
 from tenfold.codegen.schedule.scopes import Nest
@@ -22,7 +22,6 @@ class Output:
     Attributes:
         axes: a variable for each group of the result's axes; None where a group is one element long.
         buffer: where values are stored.
-        dtype: of what is stored.
         sources: other arrays that the epilogue reads.
         buffers: theirs, in order.
         body: what is known of the epilogue.
@@ -45,7 +44,6 @@ class Output:
         if finished.stage is None or finished.shape != result.shape:
             raise ValueError("An epilogue is a stage of the shape of the routine's result.")
         self._result = result
-        self.dtype = finished.dtype
         self.body = Body(finished.stage.body, builder.target.slack)
         self.buffer = Buffer("output", finished.dtype, finished.size, written=True)
         self.sources = [array for array in loaded_arrays(finished.stage.body) if array is not result]
@@ -60,7 +58,7 @@ class Output:
             if length > 1:
                 terms[axis.number] = stride
             stride *= length
-        return Access(None, self.dtype, terms, [], 0)
+        return Access(None, self.buffer.dtype, terms, [], 0)
 
     def _axis(self, axes: Sequence[Index]) -> Index | None:
         together = merged(axes, self.body, [self._written])
@@ -71,6 +69,10 @@ class Output:
     def bit(self, axis: Index | None) -> int:
         """The set of an axis's variable."""
         return 0 if axis is None else self.body.bit(axis.number)
+
+    def operands(self) -> list[Access]:
+        """The epilogue's loads from other arrays."""
+        return [access for access in self.body.accesses.values() if access.array is not self._result]
 
     def begin(self, nest: Nest, lanes: Index | None, tile: dict[int, Sequence[int]]) -> None:
         """Say where loops are opened, which axis lies along the lanes, and what is stored at once."""
@@ -88,26 +90,15 @@ class Output:
             place: where it belongs in the tile.
             lanes: how many lanes of it count; all by default.
         """
+        b = self._lowering.builder
         self._lowering.place = place
         self._value = value
         finished = self._lowering.vector(self.body.expression)
         if isinstance(finished, tuple):
             raise NotImplementedError("Routines do not store complex numbers.")
-        self.keep(finished, place, lanes)
-
-    def keep(self, value: Value, place: dict[int, int], lanes: int | None = None) -> None:
-        """Store a value as it is: one that is finished, or one to go on with later."""
-        lowering, b = self._lowering, self._lowering.builder
-        lowering.place = place
-        address, offset = lowering.address(self._written)
-        if lanes is None or lanes == value.type.lanes:
-            b.store(address, value, offset)
+        address, offset = self._lowering.address(self._written)
+        if lanes is None or lanes == finished.type.lanes:
+            b.store(address, finished, offset)
             return
         for lane in range(lanes):
-            b.store(address, b.lane(value, lane), offset + lane * self._written.size)
-
-    def loaded(self, kind: Type, place: dict[int, int]) -> Value:
-        """What was kept at a place."""
-        self._lowering.place = place
-        address, offset = self._lowering.address(self._written)
-        return self._lowering.builder.load(kind, address, offset)
+            b.store(address, b.lane(finished, lane), offset + lane * self._written.size)
