@@ -7,17 +7,16 @@ products take the bias and the activation after them along, as in TensorFlow.js.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenfold.backends.base import run_steps
 from tenfold.backends.wasm.backend import MOST_CALLS, WasmBackend
 from tenfold.backends.wasm.binaries import place_of_binary, read_binary
 from tenfold.backends.wasm.flags import XNNPACK
-from tenfold.backends.wasm.keys import call_key
 from tenfold.backends.wasm.registry import GeneratedKernel
 from tenfold.backends.wasm.xnnpack.calls import DeclinedCall, XnnpackCall
-from tenfold.backends.wasm.xnnpack.fusion import Fused, fuse
+from tenfold.backends.wasm.xnnpack.fusion import fuse
 from tenfold.backends.wasm.xnnpack.library import Xnnpack
 from tenfold.backends.wasm.xnnpack.requests import FUSING, KERNELS, PLAIN, DeclinedError, Fusion, make_request
 from tenfold.core.kernel import Attributes, Kernel, KernelResult, TensorSpec, find_kernel_definition
@@ -28,7 +27,23 @@ if TYPE_CHECKING:
     from tenfold.backends.wasm.calls import Call
     from tenfold.core.kernel import Operand
     from tenfold.core.storage import Storage
-    from tenfold.graph.plan import Plan, Step
+    from tenfold.graph.plan import EpilogueStage, Plan, Step
+
+
+class _FusedStep(NamedTuple):
+    """What a step comes to.
+
+    Attributes:
+        step: the step.
+        call: what runs the kernel with some stages; None where it takes none along.
+        inputs: the value numbers that the call takes.
+        stages: those that are left.
+    """
+
+    step: Step
+    call: XnnpackCall | None = None
+    inputs: tuple[int, ...] = ()
+    stages: tuple[EpilogueStage, ...] = ()
 
 
 class XnnpackBackend(WasmBackend):
@@ -47,7 +62,7 @@ class XnnpackBackend(WasmBackend):
         self.library = Xnnpack(read_binary(place), place)
         self.ran: Counter[str] = Counter()
         self.declined: Counter[tuple[str, str]] = Counter()
-        self._fused_calls: dict[Hashable, XnnpackCall | None] = {}
+        self._fused_steps: dict[int, _FusedStep] = {}
         super().__init__(NativeWasmDevice(self.library.memory))
 
     def dispose_data(self, storage: Storage) -> None:
@@ -81,7 +96,7 @@ class XnnpackBackend(WasmBackend):
 
     def kernels_changed(self) -> None:
         with self.lock:
-            self._fused_calls.clear()
+            self._fused_steps.clear()
             super().kernels_changed()
 
     def set_threads_count(self, count: int) -> None:
@@ -94,41 +109,39 @@ class XnnpackBackend(WasmBackend):
     def dispose(self) -> None:
         with self.lock:
             self.library.dispose()
-            self._fused_calls.clear()
+            self._fused_steps.clear()
             super().dispose()
 
     def _run_fused(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult | None:
         """The result of a step, the beginning of whose epilogue is taken along; None if that is not possible."""
-        weights = operands[step.inputs[1]] if step.inputs[1] is not None else None
-        if weights is None:
+        # A step belongs to one plan, in which every value has one shape. It is kept, so that no other gets its id.
+        found = self._fused_steps.get(id(step))
+        if found is None:
+            while len(self._fused_steps) >= MOST_CALLS:
+                del self._fused_steps[next(iter(self._fused_steps))]
+            found = self._fused_steps[id(step)] = self._fused_step(step, operands)
+        if found.call is None:
             return None
-        fused = fuse(step, _channels(step, weights), operands)
-        if not fused.stages:
-            return None
-        inputs = [operands[number] for number in (*step.inputs, *fused.operands) if number is not None]
-        stages = step.epilogue[: fused.stages]
-        names = (step.kernel, *(stage.kernel for stage in stages))
-        key = (names, fused.fusion, call_key(step.kernel, inputs, step.attributes))
-        if key not in self._fused_calls:
-            while len(self._fused_calls) >= MOST_CALLS:
-                del self._fused_calls[next(iter(self._fused_calls))]
-            self._fused_calls[key] = self._fused_call(names, inputs, step.attributes, fused)
-        call = self._fused_calls[key]
-        if call is None:
-            return None
-        return self._run_stages(call(inputs, step.attributes), step.epilogue[fused.stages :], operands)
+        result = found.call([operands[number] for number in found.inputs], step.attributes)
+        return self._run_stages(result, found.stages, operands)
 
-    def _fused_call(
-        self, names: Sequence[str], inputs: Sequence[Operand | None], attributes: Attributes, fused: Fused
-    ) -> XnnpackCall | None:
-        kernel = find_kernel_definition(names[0])
+    def _fused_step(self, step: Step, operands: Sequence[Operand | None]) -> _FusedStep:
+        kernel, given = find_kernel_definition(step.kernel), [number for number in step.inputs if number is not None]
+        weights = operands[given[-1]]
+        if kernel is None or weights is None or len(given) != len(step.inputs):
+            return _FusedStep(step)
+        fused = fuse(step, _channels(step, weights), operands)
         # Where the program has registered a kernel of its own, that runs.
-        if kernel is None or not all(isinstance(self.kernel_function(name), GeneratedKernel) for name in names):
-            return None
+        names = (step.kernel, *(stage.kernel for stage in step.epilogue[: fused.stages]))
+        if not fused.stages or not all(isinstance(self.kernel_function(name), GeneratedKernel) for name in names):
+            return _FusedStep(step)
+        inputs = (*given, *fused.operands)
         try:
-            return self._asked(kernel, inputs, attributes, fused.fusion, len(fused.operands))
+            operands_given = [operands[number] for number in inputs]
+            call = self._asked(kernel, operands_given, step.attributes, fused.fusion, len(fused.operands))
         except DeclinedError:
-            return None
+            return _FusedStep(step)
+        return _FusedStep(step, call, inputs, step.epilogue[fused.stages :])
 
     def _asked(
         self,
