@@ -9,8 +9,8 @@ Written by `python -m tools.generate`; do not edit.
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
-import tenfold.backends.cpu  # noqa: F401
-import tenfold.backends.wasm  # noqa: F401
+import tenfold.backends.cpu
+import tenfold.backends.wasm
 import tenfold.backends.webgl  # noqa: F401
 from tenfold import train
 from tenfold.api import browser, fused, image, linalg, losses, math, signal, sparse, spectral, string

@@ -47,6 +47,7 @@ from tenfold.graph.tensor_lists import Value
 
 if TYPE_CHECKING:
     from tenfold.backends.base import Backend, CompiledPlan
+    from tenfold.graph.plan import Plan
 
 CAPACITY = 8
 """How many forms a program keeps; the least recently used ones go."""
@@ -347,7 +348,7 @@ def make_form(graph: Graph, feeds: Mapping[str, Value], backend: Backend) -> _Fo
         plan=compiled,
         plan_inputs=tuple(Ref(name) for name in plan_graph.graph.inputs),
         plan_outputs=plan_outputs,
-        constants=() if plan is None or getattr(compiled, "has_own_constants", False) else tuple(plan.constants.values()),
+        constants=_constants_of(plan, compiled),
         known={ref: graph.constants[ref.node] for ref in read if ref.node in graph.constants},
         cuts=tuple(with_last_uses(parts.cuts, wanted)),
         runner=NodeRunner(_patient_program),
@@ -355,6 +356,13 @@ def make_form(graph: Graph, feeds: Mapping[str, Value], backend: Backend) -> _Fo
         rest_inputs=rest_inputs,
         outputs=outputs,
     )
+
+
+def _constants_of(plan: Plan | None, compiled: CompiledPlan | None) -> tuple[Tensor, ...]:
+    """The constants that must be on the backend when a plan runs: none of a plan that keeps its own copies."""
+    if plan is None or getattr(compiled, "has_own_constants", False):
+        return ()
+    return tuple(plan.constants.values())
 
 
 class Parts(NamedTuple):
