@@ -118,6 +118,8 @@ INTEGERS = RNG.integers(-9, 9, (4, 4)).astype(np.int32)
         ("MaxPool", "windows of one pixel", lambda x: tf.max_pool(x, 1, 2, "valid"), (IMAGE,)),
         ("MaxPool", "int32", lambda x: tf.max_pool(x.reshape([1, 4, 4, 1]), 2, 2, "valid"), (INTEGERS,)),
         ("AvgPool", "see no pixel", lambda x: tf.avg_pool(x, 2, 1, 2), (IMAGE,)),
+        ("AvgPool", "see no pixel", lambda x: tf.avg_pool(x, (1, 2), 2, 1, "ceil"), (IMAGE[:, :2, :2],)),
+        ("MaxPool", "see no pixel", lambda x: tf.max_pool(x, (2, 1), 2, 1, "ceil"), (IMAGE[:, :3, :3],)),
         ("Softmax", "no elements", tf.softmax, (floats(0, 3),)),
         ("Prelu", "slopes of the last axes", tf.prelu, (IMAGE, floats(9, 1))),
         ("Add", "int32", tf.add, (INTEGERS, INTEGERS)),

@@ -211,7 +211,7 @@ def _pool_info(shapes: Sequence[Shape], attributes: Attributes) -> ConvInfo:
     _check_sizes(info)
     if info.filter_height == info.filter_width == 1:
         raise DeclinedError("it knows no windows of one pixel")
-    if any(max(axis.before, axis.after) >= axis.window for axis in info.axes):
+    if any(axis.before >= axis.window or (axis.out - 1) * axis.stride - axis.before >= axis.size for axis in info.axes):
         raise DeclinedError("there are windows that see no pixel")
     return info
 
