@@ -51,7 +51,9 @@ def pack(weights: np.ndarray, target: Target, bias: np.ndarray | None = None) ->
     padded[1:, :columns] = weights
     if bias is not None:
         padded[0, :columns] = bias
-    return np.ascontiguousarray(padded.reshape(depth + 1, panels, wide).transpose(1, 0, 2))
+    # NumPy moves the part of a row that belongs to a panel as one, if it does not know what it is.
+    parts = np.ascontiguousarray(padded.view(f"V{wide * padded.itemsize}").T)
+    return parts.view(np.float32).reshape(panels, depth + 1, wide)
 
 
 def packing(depth: int, columns: int, source: Operand, target: Target, *, batch: int = 1) -> Program:
