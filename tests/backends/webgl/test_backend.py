@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tenfold as tf
+from tenfold.backends.call_keys import frozen
 from tenfold.backends.webgl.host_kernels import HOST_KERNELS
-from tenfold.backends.webgl.keys import frozen
 from tenfold.core.environment import ENV
 from tenfold.core.kernel import Kernel, defined_kernels
 

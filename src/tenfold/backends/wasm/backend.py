@@ -17,11 +17,11 @@ from weakref import WeakSet, WeakValueDictionary
 import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
+from tenfold.backends.call_keys import call_key
 from tenfold.backends.wasm.arena import Workspace
 from tenfold.backends.wasm.assembly import INLINED
 from tenfold.backends.wasm.compilation import compile_call
 from tenfold.backends.wasm.flags import GENERATED
-from tenfold.backends.wasm.keys import call_key
 from tenfold.backends.wasm.modules import target_for
 from tenfold.backends.wasm.plans import WasmPlan
 from tenfold.backends.wasm.step_programs import NotPlannedError

@@ -10,10 +10,10 @@ from collections.abc import Hashable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
+from tenfold.backends.call_keys import frozen
 from tenfold.backends.wasm.calls import Call, GeneratedCall, LeanCall, Output, Recipe, SingleCall, ViewCall, nbytes
 from tenfold.backends.wasm.checks import CHECKS, CheckedCall
 from tenfold.backends.wasm.host_calls import HostCall
-from tenfold.backends.wasm.keys import frozen
 from tenfold.backends.wasm.modules import WIDTH, Stage, module_of
 from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.codegen.compute import Array, define, stages_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from tenfold.backends.wasm.keys import frozen
+from tenfold.backends.call_keys import frozen
 from tenfold.codegen.compute import Array, compute
 from tenfold.codegen.expr import constant
 from tenfold.codegen.fusing import ElementwiseStage, applied
