@@ -89,7 +89,7 @@ _OWN: Final = {
     ("arctan", "float32"): "float own(float x) { return isnan(x) ? x : atan(x); }",
     ("arctan2", "float32"): """float own(float y, float x) {
     if (isnan(x) || isnan(y)) return x + y;
-    if (x != 0.0 || y != 0.0) return atan(y, x);
+    if (y != 0.0) return atan(y, x);
     float size = floatBitsToInt(x) < 0 ? 3.14159265359 : 0.0;
     return floatBitsToInt(y) < 0 ? -size : size;
 }""",
