@@ -112,7 +112,7 @@ class Workspace:
             self._device.memory.write(address + offset, values)
         made = self._residents[key] = Resident(module, address, nbytes)
         self._count += 1
-        finalize(made, self._forgotten.append, (module, address))
+        finalize(made, self._forgotten.append, (module, address)).atexit = False
         return made
 
     def at_least(self, nbytes: int) -> int:
