@@ -208,7 +208,7 @@ START: Final = {
 """What reductions begin with, by kind and dtype."""
 
 
-_BOUNDS: Final = {"maximum": "lessThan", "minimum": "greaterThan"}
+_BOUNDS: Final = {"maximum": "max", "minimum": "min"}
 
 
 class Value(NamedTuple):
@@ -259,9 +259,9 @@ class FunctionTable:
         of = arguments[1].dtype if function == "select" else arguments[0].dtype
         operands = [argument.spread() if lanes else argument.text for argument in arguments]
         if lanes and function in _BOUNDS and of == "float32" and arguments[1].is_number:
-            # What is not beyond the bound stays, and so does NaN.
-            beyond = f"{_BOUNDS[function]}({operands[0]}, {operands[1]})"
-            return Value(f"mix({operands[0]}, {operands[1]}, {beyond})", dtype, lanes)
+            # By itself, a comparison and a choice, compilers make max of it, which loses NaN.
+            bounded = f"{_BOUNDS[function]}({operands[0]}, {operands[1]})"
+            return Value(f"mix({bounded}, {operands[0]}, isnan({operands[0]}))", dtype, lanes)
         return Value(self._text(function, of, operands, dtype, lanes), dtype, lanes)
 
     def _text(self, function: str, of: str, operands: list[str], dtype: str, lanes: bool) -> str:
