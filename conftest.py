@@ -14,6 +14,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+from tenfold.core.backends import BACKENDS
 from tenfold.core.dtypes import double_precision
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -51,6 +52,14 @@ def _refuse_skip(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {reason}"
     return report
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _backend_is_left_as_found() -> Generator[None, None, None]:
+    """A module that chooses a backend leaves the next one the backend that programs have without choosing."""
+    yield
+    if BACKENDS.active is not None and BACKENDS.active.name != "cpu" and "cpu" in BACKENDS.entries:
+        BACKENDS.set("cpu").result()
 
 
 @pytest.fixture(autouse=True)
