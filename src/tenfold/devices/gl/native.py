@@ -208,6 +208,9 @@ class NativeGlDevice(GlDevice):
         """Run one draw; returns before it is done."""
         self.current()
         self.run(self._calls(draw, self._bindings))
+        if self.limits.reads_block:
+            # Mesa's software renderers wait for a draw where the next one begins; told earlier they work meanwhile.
+            self.functions.glFlush()
         self.draws += 1
 
     def record(self, draws: Sequence[Draw]) -> int:
