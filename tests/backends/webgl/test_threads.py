@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import tenfold as tf
+from tenfold.graph.program import Program
 from tests.backends.webgl.test_backend import floats, on_device
+from tests.graph.builder import GraphBuilder
 
 if TYPE_CHECKING:
     from tenfold.backends.webgl.backend import WebglBackend
@@ -85,3 +87,44 @@ def test_inputs_that_threads_share_are_uploaded_once(webgl: WebglBackend) -> Non
         results = list(pool.map(square, range(6)))
     assert webgl.textures.textures_used == used + 7
     assert all(np.array_equal(result.numpy(), results[0].numpy()) for result in results)
+
+
+def test_threads_share_a_plan(webgl: WebglBackend) -> None:
+    build = GraphBuilder()
+    x = build.input("x")
+    weights = floats(6, 5)
+    product = build.add("BatchMatMul", x, build.constant(weights), transpose_a=False, transpose_b=False)
+    program = Program(build.graph(build.add("Softmax", build.add("Relu", product))))
+
+    def run(seed: int) -> float:
+        values = np.random.default_rng(seed).uniform(-1, 1, (4, 6)).astype(np.float32)
+        worst = 0.0
+        for _ in range(5):
+            (result,) = program.run({"x": tf.tensor(values)})
+            exps = np.exp(np.maximum(values @ weights, 0))
+            assert isinstance(result, tf.Tensor)
+            worst = max(worst, float(np.abs(result.numpy() - exps / exps.sum(1, keepdims=True)).max()))
+        return worst
+
+    with ThreadPoolExecutor(5) as pool:
+        assert max(pool.map(run, range(10))) < 1e-5
+
+
+def test_slices_are_read_while_others_compute(webgl: WebglBackend) -> None:
+    x = on_device(np.arange(4000, dtype=np.float32).reshape(1000, 4))
+
+    def read(start: int) -> bool:
+        part = x.slice([start, 0], [100, 4])
+        return np.array_equal(part.numpy(), np.arange(4 * start, 4 * start + 400).reshape(100, 4))
+
+    def compute(_: int) -> bool:
+        y = x
+        for _ in range(200):
+            y = y.add(1.0)
+        return float(y.sum().item()) > 0
+
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(read, start) for start in range(0, 40, 4)]
+        futures += [pool.submit(compute, number) for number in range(4)]
+        futures += [pool.submit(read, start) for start in range(100, 140, 4)]
+        assert all(future.result(timeout=120) for future in futures)

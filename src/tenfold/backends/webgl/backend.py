@@ -218,9 +218,7 @@ class WebglBackend(Backend):
             return values.host.reshape(storage.shape)
         if values.transfer is not None:
             return values.transfer.values()
-        with self.commands.device_in_order() as device:
-            texels = self._start_read(device, storage, values).values()
-        return self._arrived(storage, values, texels)
+        return self._read(storage, values)
 
     async def read(self, storage: Storage) -> np.ndarray:
         values: Values = storage.data
@@ -234,6 +232,7 @@ class WebglBackend(Backend):
 
     def _start_transfer(self, storage: Storage, values: Values) -> Transfer:
         if self.limits.fences and not self.limits.reads_block:
+            self._copy_view(storage, values)
             with self.commands.device_in_order() as device:
                 read = self._start_read(device, storage, values)
             return FencedTransfer(self.commands, read, lambda texels: self._arrived(storage, values, texels))
@@ -244,20 +243,27 @@ class WebglBackend(Backend):
 
         def fetch() -> np.ndarray:
             try:
-                with self.commands.device_in_order() as device:
-                    texels = self._start_read(device, storage, values).values()
-                return self._arrived(storage, values, texels)
+                return self._read(storage, values)
             finally:
                 values.transfer = None
                 storage.release()
 
         return WorkerTransfer(self._worker, fetch)
 
-    def _start_read(self, device: GlDevice, storage: Storage, values: Values) -> ReadInFlight:
-        """Begin to read; what comes is for `_arrived`."""
+    def _read(self, storage: Storage, values: Values) -> np.ndarray:
+        """Read and wait."""
+        self._copy_view(storage, values)
+        with self.commands.device_in_order() as device:
+            texels = self._start_read(device, storage, values).values()
+        return self._arrived(storage, values, texels)
+
+    def _copy_view(self, storage: Storage, values: Values) -> None:
+        """Give a view a texture of its own to be read; before the device is taken, since ops take the lock first."""
         if values.view is not None and values.texture is None:
             self.upload(storage)
-            self.commands.submit()
+
+    def _start_read(self, device: GlDevice, storage: Storage, values: Values) -> ReadInFlight:
+        """Begin to read; what comes is for `_arrived`."""
         if values.texture is not None:
             return device.start_read_flat(values.texture, number_count(storage.shape, storage.dtype))
         if values.output is not None:
