@@ -386,7 +386,8 @@ class WebglBackend(Backend):
 
 def _is_on_host_only(operand: Any, below: float) -> bool:
     values: Values = operand.storage.data
-    return values.texture is None and values.output is None and element_count(operand.shape) < below
+    elsewhere = values.texture or values.output or values.view
+    return values.host is not None and elsewhere is None and element_count(operand.shape) < below
 
 
 def _num_bytes(values: np.ndarray, dtype: DType) -> int:

@@ -92,9 +92,3 @@ class Values:
             numbers = to_numbers(self.on_host()).reshape(-1).tolist()
             self._numbers = (*numbers, *[0] * (TEXEL - len(numbers)))
         return self._numbers
-
-    def on_device(self) -> Texture:
-        """The texture of a storage that is not on the host only."""
-        if self.texture is None:
-            raise ValueError("The values have been disposed, or are on the host only.")
-        return self.texture
