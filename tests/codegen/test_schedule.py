@@ -187,6 +187,18 @@ def test_convolution_with_padding(machine: Machine, channels: int, stride: int) 
     check(machine, peaks, a, w)
 
 
+def test_addresses_stay_in_the_memory_where_rows_are_long(machine: Machine) -> None:
+    """An address below 0 is none, even if what is added leads back."""
+    a = floats(5, 20_000)
+    (x,) = inputs_of(a)
+    result = compute([5, 20_000], lambda i, j: x[4 - i, j])
+    (got,) = compute_scheduled(machine.run, [result], [a], PLAIN)
+    assert np.array_equal(got, a[::-1])
+    totals = compute([5, 20_000], lambda i, j: sum_over([2], lambda k: x[4 - i, j] * cast(k + 1, "float32")))
+    (got,) = compute_scheduled(machine.run, [totals], [a], PLAIN)
+    assert np.array_equal(got, a[::-1] * 3)
+
+
 def test_segments(machine: Machine) -> None:
     a, b = floats(4, 6), floats(4, 3)
     x, y = inputs_of(a, b)

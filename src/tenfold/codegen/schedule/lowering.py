@@ -48,6 +48,7 @@ class Lowering:
         self._tile_mask = 0
         self._lanes_bit = 0
         self._least: dict[object, int] = {}
+        self._reach: dict[int, int] = {}
         self._groups: dict[object, tuple[Group, int]] = {}
         self._known: dict[tuple[Access, int | None], tuple[Group, int]] = {}
 
@@ -58,8 +59,10 @@ class Lowering:
         self.tile = tile
         self._lanes_bit = 0 if lanes is None else self.body.bit(lanes)
         self._tile_mask = 0
-        for number in tile:
+        for number, places in tile.items():
             self._tile_mask |= self.body.bit(number)
+            reach = max(places) + (self.builder.width - 1 if number == lanes else 0)
+            self._reach[number] = max(self._reach.get(number, 0), reach)
         return before
 
     def varies(self, expr: Expr) -> bool:
@@ -300,15 +303,14 @@ class Lowering:
         return Opaque(value, self.body.mask(term))
 
     def least(self, access: Access) -> int:
-        """The lowest position of accesses like one, for variables that are 0 and any place in any tile."""
+        """The lowest position of accesses like one, for variables that are 0 and any place in a tile.
+
+        Not lower than that: an address before the memory's first byte is none, whatever is added to it.
+        """
         if not self._least:
             for one in self.body.accesses.values():
                 key = id(one.array), tuple(sorted(one.terms.items()))
                 self._least[key] = min(self._least.get(key, one.constant), one.constant)
         key = id(access.array), tuple(sorted(access.terms.items()))
-        below = sum(min(0, step) for step in access.terms.values()) * _LARGEST_TILE
+        below = sum(min(0, step) * self._reach.get(number, 0) for number, step in access.terms.items())
         return self._least.get(key, access.constant) + below
-
-
-_LARGEST_TILE: Final = 64
-"""Elements along an axis within which the places of a tile and their lanes lie."""
