@@ -12,7 +12,7 @@ from typing import Final
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value
 from tenfold.codegen.routines.routine import Routine
-from tenfold.codegen.routines.tiles import LONGEST_PANEL, Tiles
+from tenfold.codegen.routines.tiles import Tiles, part_of
 from tenfold.core.windows import Axis
 
 _AT_ONCE: Final = 8
@@ -63,7 +63,7 @@ class _Convolution(Tiles):
             is_batch=False,
             weights_batch=False,
             is_spread=True,
-            part=max(1, LONGEST_PANEL // across) * across,
+            part=part_of(rows.window * across, across),
         )
         self._window_rows, self._window_columns = rows, columns
         self._channels = channels

@@ -6,7 +6,7 @@ from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Buffer, Target, Value
 from tenfold.codegen.routines.packing import Operand
 from tenfold.codegen.routines.routine import Routine
-from tenfold.codegen.routines.tiles import AT_ONCE, LONGEST_PANEL, Tiles
+from tenfold.codegen.routines.tiles import AT_ONCE, Tiles, part_of
 
 
 def matmul(
@@ -49,7 +49,7 @@ class _Matmul(Tiles):
             weights_batch=weights_batch,
             # A single row meets each element of the weights once, and waits for them whatever it does.
             is_spread=target.ordered and result.size > result.shape[-1],
-            part=LONGEST_PANEL,
+            part=part_of(depth),
         )
         self._left = left
         size = left.batch * self.matrices if left.batch else self.rows * depth
