@@ -488,3 +488,26 @@ def test_products_are_fused_only_in_sums() -> None:
 def test_what_cannot_be_scheduled(make: Callable[[], Array], error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         schedule(make(), PLAIN)
+
+
+@pytest.mark.parametrize("divisor", [1, 2, 3, 5, 7, 8, 13, 448, 1000, 1023])
+def test_quotients_and_remainders_of_indices(machine: Machine, divisor: int) -> None:
+    """Of numbers of any sign and size, on lanes and alone."""
+    numbers = np.r_[0:300, (1 << 20) - 4200 : (1 << 20) + 8].astype(np.int32)
+    (given_numbers,) = inputs_of(numbers)
+    for shift in (0, -3, -1000 * divisor):
+        start = (1 << 20) - 4104
+        for first in (0, start):
+            values = np.arange(4100) + first + shift
+            for part, want in ((quotient, values // divisor), (modulo, values % divisor)):
+                result = compute([4100], lambda i, p=part, f=first, s=shift: p(i + (f + s), divisor))
+                (got,) = compute_scheduled(machine.run, [result], [], PLAIN)
+                assert np.array_equal(got, want)
+    for part, want in (("floor_divide", numbers // divisor), ("remainder", numbers % divisor)):
+        result = compute([len(numbers)], lambda i, p=part: call(p, given_numbers[i], divisor))
+        (got,) = compute_scheduled(machine.run, [result], [numbers], PLAIN)
+        assert np.array_equal(got, want)
+    rows = compute([50, 3], lambda i, j: quotient(i - 20, divisor) * 10 + modulo(i - 20, divisor) + j * 0)
+    i = np.arange(-20, 30)
+    (got,) = compute_scheduled(machine.run, [rows], [], PLAIN)
+    assert np.array_equal(got, np.repeat((i // divisor * 10 + i % divisor)[:, None], 3, 1))

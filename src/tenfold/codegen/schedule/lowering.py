@@ -15,6 +15,7 @@ from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import SCALARS, Buffer, Type, Value, vector
 from tenfold.codegen.schedule import reducing, scalars
 from tenfold.codegen.schedule.body import Access, Body
+from tenfold.codegen.schedule.division import divided
 from tenfold.codegen.schedule.scopes import Group, Nest, Opaque
 
 Lowered = Value | tuple[Value, Value]
@@ -159,6 +160,10 @@ class Lowering:
         if function == "complex":
             return operands[0], operands[1]  # type: ignore[return-value]
         source = expr.arguments[0].dtype
+        if function in ("floor_divide", "remainder") and source == "int32" and isinstance(operands[0], Value):
+            found = divided(self.builder, expr, operands[0])
+            if found is not None:
+                return found
         if function == "cast":
             return self._cast(operands[0], source, expr.dtype)
         if source == "complex64":
