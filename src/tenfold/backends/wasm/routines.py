@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Final
 
-from tenfold.backends.wasm.calls import Output, Recipe, nbytes
-from tenfold.backends.wasm.modules import Stage
+from tenfold.backends.wasm.calls import Recipe
+from tenfold.backends.wasm.convolutions import CONVOLUTIONS
+from tenfold.backends.wasm.recipes import MakeRecipe, RecipeWriter
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.routines.matmul import matmul
-from tenfold.codegen.routines.packing import Operand, packed_size, packing
+from tenfold.codegen.routines.packing import Operand
 from tenfold.core.kernel import Attributes, TensorSpec
-from tenfold.devices.wasm.allocator import ALIGNMENT
-
-MakeRecipe = Callable[
-    [Sequence[TensorSpec | None], Attributes, Sequence[TensorSpec], Target],
-    Recipe | None,
-]
 
 FEWEST_ROWS: Final = 8
 """With fewer rows, packing the right operand takes longer than it saves."""
-
-PRODUCTS_PER_WORK: Final = 8
-"""Multiply-adds of a routine that take as long as one element computation of a definition."""
 
 
 def _mat_mul(
@@ -47,20 +39,13 @@ def _mat_mul(
         return None
     left = Operand(*((1, rows) if transpose_a else (depth, 1)), batch=rows * depth if of_a > 1 else 0)
     right = Operand(*((1, depth) if transpose_b else (columns, 1)), batch=depth * columns if of_b > 1 else 0)
-    is_batch = of_a > 1 or of_b > 1
-    shape = (matrices, rows, columns) if is_batch else (rows, columns)
+    shape = (matrices, rows, columns) if of_a > 1 or of_b > 1 else (rows, columns)
     routine = matmul(Array(shape, "float32"), depth, left, target, weights_batch=of_b > 1)
-    packed, scratch, output = 2, 3, 4
-    own = -(-routine.scratch // ALIGNMENT) * ALIGNMENT
-    values = (0, packed, *([scratch] if own else []), output)
-    stages = [
-        Stage(packing(depth, columns, right, target, batch=of_b), (1, packed)),
-        Stage(routine.program, values, scratch if own else None, own),
-    ]
-    sizes = [of_b * packed_size(depth, columns, target) * 4, own, nbytes(spec)]
-    work = matrices * rows * columns * depth // PRODUCTS_PER_WORK
-    return Recipe(stages, 2, sizes, [Output(output, spec, nbytes(spec))], work)
+    writer = RecipeWriter([a, b], target)
+    packed = writer.packed(writer.inputs[1], depth, columns, right, of_b)
+    product = writer.apply(routine, [writer.inputs[0], packed], shape, matrices * rows * columns * depth)
+    return writer.recipe(product, spec)
 
 
-ROUTINES: Final[dict[str, MakeRecipe]] = {"BatchMatMul": _mat_mul}
+ROUTINES: Final[dict[str, MakeRecipe]] = {"BatchMatMul": _mat_mul, **CONVOLUTIONS}
 """The kernels that have routines."""
