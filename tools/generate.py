@@ -40,7 +40,7 @@ EXPORTS: dict[str, str] = {
     "core.environment": "ENV Environment deprecation_warn disable_deprecation_warnings enable_debug_mode "
     "enable_prod_mode env",
     "core.errors": "BackendError DeviceLostError DisposedError GradientNotFoundError KernelNotFoundError "
-    "ModelFormatError TenfoldError UnsupportedOpError",
+    "ModelFormatError TenfoldError TracingError UnsupportedOpError",
     "core.kernel": "TensorInfo TensorSpec copy_registered_kernels get_gradient get_kernel get_kernels_for_backend "
     "register_gradient register_kernel unregister_gradient unregister_kernel",
     "core.pending": "Pending",
@@ -48,6 +48,7 @@ EXPORTS: dict[str, str] = {
     "core.scopes": "dispose keep tidy",
     "core.tensor": "Tensor",
     "core.variables": "Variable dispose_variables variable",
+    "graph.function": "ConcreteFunction Function function",
     "ops.losses": "Reduction",
     "ops.user_defined": "op",
     "train.adaptive": "AdadeltaOptimizer AdagradOptimizer AdamOptimizer AdamaxOptimizer RMSPropOptimizer",

@@ -78,6 +78,7 @@ from tenfold.core.errors import (
     KernelNotFoundError,
     ModelFormatError,
     TenfoldError,
+    TracingError,
     UnsupportedOpError,
 )
 from tenfold.core.kernel import (
@@ -111,6 +112,11 @@ from tenfold.core.variables import (
     Variable,
     dispose_variables,
     variable,
+)
+from tenfold.graph.function import (
+    ConcreteFunction,
+    Function,
+    function,
 )
 from tenfold.models.custom_ops import (
     GraphNode,
@@ -442,10 +448,12 @@ __all__ = [
     "AdamaxOptimizer",
     "Availability",
     "BackendError",
+    "ConcreteFunction",
     "DeviceLostError",
     "DisposedError",
     "Engine",
     "Environment",
+    "Function",
     "GradientNotFoundError",
     "GraphModel",
     "GraphNode",
@@ -465,6 +473,7 @@ __all__ = [
     "TensorBuffer",
     "TensorInfo",
     "TensorSpec",
+    "TracingError",
     "UnsupportedOpError",
     "Variable",
     "__version__",
@@ -557,6 +566,7 @@ __all__ = [
     "floor",
     "floor_div",
     "from_dlpack",
+    "function",
     "fused",
     "gather",
     "gather_nd",

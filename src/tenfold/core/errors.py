@@ -49,6 +49,10 @@ class DisposedError(TenfoldError, RuntimeError):
     """A tensor was used after its disposal."""
 
 
+class TracingError(TenfoldError, RuntimeError):
+    """A function cannot be traced: it does something that a replay of its kernels could not repeat."""
+
+
 class FetchError(TenfoldError, OSError):
     """A request failed: the host was not reached, or it answered with an error.
 

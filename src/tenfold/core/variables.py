@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from tenfold.core.dtypes import DType
 from tenfold.core.scopes import SCOPE
 from tenfold.core.tensor import RELEASED, Tensor
+from tenfold.core.tracing import TRACE
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tenfold.core.conversion import TensorLike
+    from tenfold.core.pending import Pending
 
 _variables: dict[str, Variable] = {}
 _next_number = 0
@@ -32,6 +37,9 @@ class Variable(Tensor):
             raise ValueError(
                 f"Variable with name {name!r} was already registered. Dispose it first, or choose another name."
             )
+        trace = TRACE.get()
+        if trace is not None:
+            trace.check_initial_value(initial_value)
         outer = SCOPE.set(None)
         try:
             super().__init__(initial_value.storage, initial_value.shape, initial_value.dtype)
@@ -67,9 +75,21 @@ class Variable(Tensor):
                 f"assign: shape of the new value ({list(new_value.shape)}) and of the variable {self.name!r} "
                 f"({list(self.shape)}) must match."
             )
+        trace = TRACE.get()
+        if trace is not None:
+            trace.assign(self, new_value)
+            return
         new_value.storage.hold()
         before, self.storage = self.storage, new_value.storage
         before.release()
+
+    def _read_sync(self) -> np.ndarray:
+        trace = TRACE.get()
+        return super()._read_sync() if trace is None else trace.refuse_reading(self)
+
+    def _read(self, convert: Callable[[np.ndarray], Any]) -> Pending[Any]:
+        trace = TRACE.get()
+        return super()._read(convert) if trace is None else trace.refuse_reading(self)
 
     def dispose(self) -> None:
         """Give the values up and free the name; a second call does nothing."""

@@ -233,6 +233,41 @@ class Program:
             return form
 
 
+class FixedProgram:
+    """A program for inputs of the same specs on the same backend each time: what would be looked up is found once.
+
+    That is for graphs that become one plan; others run as programs do.
+    """
+
+    def __init__(self, program: Program, names: Sequence[str]) -> None:
+        """Wrap a program whose inputs will be given in the order of `names`."""
+        self._program = program
+        self._names = tuple(names)
+        self._form: _Form | None = None
+        self._positions: tuple[int, ...] = ()
+        self._kernel_changes = -1
+
+    def run(self, tensors: Sequence[Tensor]) -> list[Value]:
+        """Run the program; see `Program.run`."""
+        form = self._form
+        if form is None or self._kernel_changes != _Counters.kernel_changes or INTERCEPTORS.get():
+            return self._look_up_and_run(tensors)
+        release_unreachable()
+        return form.run_plan([tensors[position] for position in self._positions])
+
+    def _look_up_and_run(self, tensors: Sequence[Tensor]) -> list[Value]:
+        changes = _Counters.kernel_changes
+        feeds = dict(zip(self._names, tensors, strict=True))
+        results = self._program.run(feeds)
+        if not INTERCEPTORS.get():
+            form = self._program._form(active_backend(), feeds, self._program.graph.outputs)
+            if form is not None and form.is_one_plan:
+                self._positions = tuple(self._names.index(ref.node) for ref in form.plan_inputs)
+                self._kernel_changes = changes
+                self._form = form
+        return results
+
+
 def _patient_program(graph: Graph) -> Program:
     return Program(graph, patient=True)
 
@@ -291,8 +326,7 @@ class _Form:
         """Run the plan and the cuts; the values that outputs and `rest` need."""
         values: dict[Ref, Value] = {Ref(name): value for name, value in feeds.items()}
         values.update(self.known)
-        if self.plan is not None:
-            self._run_plan(self.plan, values)
+        values.update(zip(self.plan_outputs, self.run_plan([values[ref] for ref in self.plan_inputs]), strict=True))
         for node, unused in self.cuts:
             for index, value in enumerate(self.runner.run(node, values, resources)):
                 values[Ref(node.name, index)] = value
@@ -300,16 +334,25 @@ class _Form:
                 values.pop(ref, None)
         return values
 
-    def _run_plan(self, plan: CompiledPlan, values: dict[Ref, Value]) -> None:
-        backend = self.backend
-        operands = [values[ref] for ref in self.plan_inputs]
+    @property
+    def is_one_plan(self) -> bool:
+        """Whether the outputs are exactly those of the plan."""
+        return self.plan is not None and not self.cuts and self.outputs == self.plan_outputs
+
+    def run_plan(self, operands: Sequence[Any]) -> list[Value]:
+        """Run the plan alone, on tensors for its inputs."""
+        backend, plan = self.backend, self.plan
+        if plan is None:
+            return []
         for tensors in (self.constants, operands):
             for tensor in tensors:
-                if tensor.storage.backend is not backend:  # type: ignore[union-attr]  # plans read tensors
-                    engine().move(tensor, backend)  # type: ignore[arg-type]
-        for ref, result in zip(self.plan_outputs, plan(operands), strict=True):  # type: ignore[arg-type]
-            values[ref] = Tensor(result.storage, result.shape, result.dtype)
+                if tensor.storage.backend is not backend:
+                    engine().move(tensor, backend)
+        results: list[Value] = []
+        for result in plan(operands):
+            results.append(Tensor(result.storage, result.shape, result.dtype))
             result.storage.release()
+        return results
 
 
 def fed_graph(graph: Graph, feeds: Iterable[str], outputs: Sequence[Ref]) -> Graph:

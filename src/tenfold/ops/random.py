@@ -1,7 +1,7 @@
 """Tensors of random numbers, drawn on the host.
 
-Without a seed they differ from run to run; with one they are the same on every backend and machine. The streams are
-NumPy's, not TensorFlow.js's: a seed gives other numbers there.
+Without a seed they differ from run to run, and from call to call of a traced function; with one they are the same on
+every backend and machine. The streams are NumPy's, not TensorFlow.js's: a seed gives other numbers there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.random import Generator
 
 from tenfold.core.arguments import integer
 from tenfold.core.conversion import TensorLike, cast_array, check_shape, convert_to_tensor
@@ -19,6 +20,7 @@ from tenfold.core.op import op
 from tenfold.core.seeds import Seed, generator
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
+from tenfold.core.tracing import TRACE
 from tenfold.ops import operands
 
 # --- numbers -----------------------------------------------------------------------------------------------
@@ -27,8 +29,14 @@ _LIMIT = 2.0
 """How many standard deviations a truncated normal number may be away from the mean."""
 
 
-def _made(values: np.ndarray, shape: Shape, dtype: DType) -> Tensor:
-    return ENGINE.make_tensor(cast_array(values, dtype), shape, dtype)
+def _drawn(draw: Callable[[Generator], np.ndarray], seed: Seed, shape: Shape, dtype: DType) -> Tensor:
+    """A tensor of what `draw` takes from the stream of a seed."""
+
+    def make() -> Tensor:
+        return ENGINE.make_tensor(cast_array(draw(generator(seed)), dtype), shape, dtype)
+
+    trace = TRACE.get()
+    return make() if trace is None or seed is not None else trace.value_of_each_call(make, TensorSpec(shape, dtype))
 
 
 def _number_dtype(dtype: DType | None, name: str) -> DType:
@@ -62,7 +70,7 @@ def random_normal(
         (2, 3)
     """
     lengths, kind = check_shape(shape, "random_normal"), _number_dtype(dtype, "random_normal")
-    return _made(generator(seed).normal(mean, std_dev, lengths), lengths, kind)
+    return _drawn(lambda stream: stream.normal(mean, std_dev, lengths), seed, lengths, kind)
 
 
 @op()
@@ -75,7 +83,7 @@ def random_standard_normal(shape: Sequence[int], dtype: DType | None = None, see
         'float32'
     """
     lengths, kind = check_shape(shape, "random_standard_normal"), _number_dtype(dtype, "random_standard_normal")
-    return _made(generator(seed).standard_normal(lengths), lengths, kind)
+    return _drawn(lambda stream: stream.standard_normal(lengths), seed, lengths, kind)
 
 
 @op()
@@ -102,13 +110,16 @@ def truncated_normal(
         True
     """
     lengths, kind = check_shape(shape, "truncated_normal"), _number_dtype(dtype, "truncated_normal")
-    stream = generator(seed)
-    values = stream.standard_normal(lengths)
-    outside = np.abs(values) > _LIMIT
-    while outside.any():
-        values[outside] = stream.standard_normal(np.count_nonzero(outside))
+
+    def draw(stream: Generator) -> np.ndarray:
+        values = np.asarray(stream.standard_normal(lengths))
         outside = np.abs(values) > _LIMIT
-    return _made(values * std_dev + mean, lengths, kind)
+        while outside.any():
+            values[outside] = stream.standard_normal(np.count_nonzero(outside))
+            outside = np.abs(values) > _LIMIT
+        return values * std_dev + mean
+
+    return _drawn(draw, seed, lengths, kind)
 
 
 @op()
@@ -135,14 +146,18 @@ def random_uniform(
         [[True, True], [True, True]]
     """
     lengths = check_shape(shape, "random_uniform")
-    values = generator(seed).uniform(minval, maxval, lengths)
-    if dtype == "bool":
-        return _made(values >= (minval + maxval) / 2, lengths, "bool")
-    if dtype not in ("float32", "int32"):
+    if dtype not in ("float32", "int32", "bool"):
         raise ValueError(f"random_uniform: argument 'dtype' must be 'float32', 'int32' or 'bool', got {dtype!r}.")
-    # A number just below the bound must not be rounded up to it.
-    below = np.nextafter(np.float32(maxval), np.float32(minval)) if dtype == "float32" else values
-    return _made(np.minimum(values, below), lengths, dtype)
+
+    def draw(stream: Generator) -> np.ndarray:
+        values = np.asarray(stream.uniform(minval, maxval, lengths))
+        if dtype == "bool":
+            return values >= (minval + maxval) / 2
+        # A number just below the bound must not be rounded up to it.
+        below = np.nextafter(np.float32(maxval), np.float32(minval)) if dtype == "float32" else values
+        return np.minimum(values, below)
+
+    return _drawn(draw, seed, lengths, dtype)
 
 
 @op()
@@ -170,7 +185,7 @@ def random_uniform_int(shape: Sequence[int], minval: int, maxval: int, seed: See
     low, high = integer(minval, "minval", "random_uniform_int"), integer(maxval, "maxval", "random_uniform_int")
     if low >= high:
         raise ValueError(f"random_uniform_int: argument 'maxval' must be more than 'minval', got {high} and {low}.")
-    return _made(generator(seed).integers(low, high, lengths), lengths, "int32")
+    return _drawn(lambda stream: stream.integers(low, high, lengths), seed, lengths, "int32")
 
 
 @op()
@@ -200,7 +215,7 @@ def random_gamma(
     lengths, kind = check_shape(shape, "random_gamma"), _number_dtype(dtype, "random_gamma")
     if alpha <= 0 or beta <= 0:
         raise ValueError(f"random_gamma: arguments 'alpha' and 'beta' must be positive, got {alpha} and {beta}.")
-    return _made(generator(seed).gamma(alpha, 1 / beta, lengths), lengths, kind)
+    return _drawn(lambda stream: stream.gamma(alpha, 1 / beta, lengths), seed, lengths, kind)
 
 
 @op()
@@ -225,8 +240,12 @@ def rand(shape: Sequence[int], rand_function: Callable[[], float], dtype: DType 
     lengths = check_shape(shape, "rand")
     if dtype not in ("float32", "int32", "bool"):
         raise ValueError(f"rand: argument 'dtype' must be 'float32', 'int32' or 'bool', got {dtype!r}.")
-    values = np.array([rand_function() for _ in range(int(np.prod(lengths)))], np.float64)
-    return _made(values.reshape(lengths), lengths, dtype)
+    count = int(np.prod(lengths))
+
+    def draw(_: Generator) -> np.ndarray:
+        return np.array([rand_function() for _ in range(count)], np.float64).reshape(lengths)
+
+    return _drawn(draw, None, lengths, dtype)
 
 
 # --- multinomial -------------------------------------------------------------------------------------------
@@ -317,8 +336,8 @@ def dropout(x: TensorLike, rate: float, noise_shape: Sequence[int | None] | None
     if rate == 0:
         return tensor.clone()
     shape = resolve_noise_shape(tensor.shape, noise_shape)
-    kept = generator(seed).random(shape) >= rate
-    return tensor.mul(_made(kept / (1 - rate), shape, tensor.dtype))
+    factors = _drawn(lambda stream: (stream.random(shape) >= rate) / (1 - rate), seed, shape, tensor.dtype)
+    return tensor.mul(factors)
 
 
 def resolve_noise_shape(shape: Shape, noise_shape: Sequence[int | None] | None) -> Shape:

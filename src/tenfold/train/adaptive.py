@@ -41,7 +41,7 @@ class AdagradOptimizer(AccumulatingOptimizer):
     def _updated(self, value: Tensor, gradient: Tensor, *accumulators: Tensor) -> Sequence[Tensor]:
         squares = accumulators[0].add(gradient.square())
         change = gradient.div(squares.add(epsilon_or_default(None)).sqrt())
-        return [value.sub(change.mul(self.learning_rate)), squares]
+        return [value.sub(change.mul(self._rate())), squares]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same optimizer."""
@@ -86,7 +86,7 @@ class AdadeltaOptimizer(AccumulatingOptimizer):
         rate = squared_changes.add(self.epsilon).sqrt().div(squares.add(self.epsilon).sqrt())
         change = rate.mul(gradient)
         return [
-            value.sub(change.mul(self.learning_rate)),
+            value.sub(change.mul(self._rate())),
             squares.mul(self.rho).add(gradient.square().mul(1 - self.rho)),
             squared_changes.mul(self.rho).add(change.square().mul(1 - self.rho)),
         ]
@@ -149,7 +149,7 @@ class RMSPropOptimizer(AccumulatingOptimizer):
         spread = new_squares.add(self.epsilon)
         for mean in new_means:
             spread = new_squares.sub(mean.square().add(self.epsilon))
-        new_change = change.mul(self.momentum).add(gradient.mul(self.learning_rate).div(spread.sqrt()))
+        new_change = change.mul(self.momentum).add(gradient.mul(self._rate()).div(spread.sqrt()))
         return [value.sub(new_change), new_squares, new_change, *new_means]
 
     def _average(self, average: Tensor, new: Tensor) -> Tensor:
@@ -208,14 +208,13 @@ class AdamOptimizer(AccumulatingOptimizer):
 
     def _updated(self, value: Tensor, gradient: Tensor, *accumulators: Tensor) -> Sequence[Tensor]:
         mean, squares = accumulators
-        step = self.iterations + 1
         new_mean = mean.mul(self.beta1).add(gradient.mul(1 - self.beta1))
         new_squares = squares.mul(self.beta2).add(gradient.square().mul(1 - self.beta2))
         # The averages start at zero; these factors make up for it.
-        unbiased_mean = new_mean.div(1 - self.beta1**step)
-        unbiased_squares = new_squares.div(1 - self.beta2**step)
+        unbiased_mean = new_mean.div(self._number("mean", lambda: 1 - self.beta1 ** (self.iterations + 1)))
+        unbiased_squares = new_squares.div(self._number("squares", lambda: 1 - self.beta2 ** (self.iterations + 1)))
         change = unbiased_mean.div(unbiased_squares.sqrt().add(self.epsilon))
-        return [value.sub(change.mul(self.learning_rate)), new_mean, new_squares]
+        return [value.sub(change.mul(self._rate())), new_mean, new_squares]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same optimizer."""
@@ -270,12 +269,14 @@ class AdamaxOptimizer(AccumulatingOptimizer):
 
     def _updated(self, value: Tensor, gradient: Tensor, *accumulators: Tensor) -> Sequence[Tensor]:
         mean, greatest = accumulators
-        rate = self.learning_rate / (1 + self.iterations * self.decay)
         new_mean = mean.mul(self.beta1).add(gradient.mul(1 - self.beta1))
         new_greatest = greatest.mul(self.beta2).maximum(gradient.abs())
         change = new_mean.div(new_greatest.add(self.epsilon))
-        unbiased_rate = rate / (1 - self.beta1 ** (self.iterations + 1))
-        return [value.sub(change.mul(unbiased_rate)), new_mean, new_greatest]
+        return [value.sub(change.mul(self._number("rate", self._unbiased_rate))), new_mean, new_greatest]
+
+    def _unbiased_rate(self) -> float:
+        rate = self.learning_rate / (1 + self.iterations * self.decay)
+        return rate / (1 - self.beta1 ** (self.iterations + 1))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same optimizer."""

@@ -40,7 +40,7 @@ class SGDOptimizer(AccumulatingOptimizer):
         self.learning_rate = learning_rate
 
     def _updated(self, value: Tensor, gradient: Tensor, *accumulators: Tensor) -> Sequence[Tensor]:
-        return [value.sub(gradient.mul(self.learning_rate))]
+        return [value.sub(gradient.mul(self._rate()))]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same optimizer."""
@@ -81,7 +81,7 @@ class MomentumOptimizer(SGDOptimizer):
         (speed,) = accumulators
         new_speed = speed.mul(self.momentum).add(gradient)
         change = gradient.add(new_speed.mul(self.momentum)) if self.use_nesterov else new_speed
-        return [value.sub(change.mul(self.learning_rate)), new_speed]
+        return [value.sub(change.mul(self._rate())), new_speed]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same optimizer."""

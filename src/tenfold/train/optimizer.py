@@ -12,10 +12,12 @@ from tenfold.core.autodiff import ValueAndGrads, variable_grads
 from tenfold.core.backends import BACKENDS
 from tenfold.core.dtypes import numpy_dtype
 from tenfold.core.engine import ENGINE
+from tenfold.core.kernel import TensorSpec
 from tenfold.core.pending import Pending
-from tenfold.core.scopes import dispose, tidy
+from tenfold.core.scopes import dispose, keep, tidy
 from tenfold.core.serialization import Serializable
 from tenfold.core.tensor import Tensor
+from tenfold.core.tracing import TRACE
 from tenfold.core.variables import Variable, registered_variables, variable
 from tenfold.ops.after_reading import after_reading
 
@@ -111,15 +113,18 @@ class AccumulatingOptimizer(Optimizer):
 
     Attributes:
         accumulators: names of the accumulators, in the order in which they are saved.
+        learning_rate: how far a step goes; may be changed between steps.
     """
 
     accumulators: tuple[str, ...] = ()
+    learning_rate: float
     _initial_value = 0.0
 
     def __init__(self) -> None:
         super().__init__()
         self._kept: dict[str, list[Variable]] = {}
         self._just_loaded = False
+        self._traced_numbers: dict[str, Tensor] = {}
 
     @abstractmethod
     def _updated(self, value: Tensor, gradient: Tensor, *accumulators: Tensor) -> Sequence[Tensor]:
@@ -140,10 +145,40 @@ class AccumulatingOptimizer(Optimizer):
         if unknown:
             raise ValueError(f"apply_gradients: there is no variable named {', '.join(map(repr, unknown))}.")
         self._match_loaded([variables[name] for name, gradient in pairs if gradient is not None])
-        for name, gradient in pairs:
-            if gradient is not None:
-                self._apply(variables[name], gradient)
+        try:
+            for name, gradient in pairs:
+                if gradient is not None:
+                    self._apply(variables[name], gradient)
+        finally:
+            self._traced_numbers.clear()
+        trace = TRACE.get()
+        if trace is None:
+            self._count()
+        else:
+            trace.do_at_each_call(self._count)
+
+    def _count(self) -> None:
         self.iterations += 1
+
+    def _number(self, name: str, number: Callable[[], float]) -> float | Tensor:
+        """A number that may differ from step to step.
+
+        Args:
+            name: tells it from others of a step.
+            number: gives it; while a function is traced, each of its calls asks anew.
+        """
+        trace = TRACE.get()
+        if trace is None:
+            return number()
+        if name not in self._traced_numbers:
+            spec = TensorSpec((), "float32")
+            symbol = trace.value_of_each_call(lambda: ENGINE.make_tensor(np.asarray(number(), np.float32), *spec), spec)
+            self._traced_numbers[name] = keep(symbol)  # for all variables, each of which has a scope
+        return self._traced_numbers[name]
+
+    def _rate(self) -> float | Tensor:
+        """The learning rate of a step."""
+        return self._number("learning_rate", lambda: self.learning_rate)
 
     def _apply(self, target: Variable, gradient: Tensor) -> None:
         if target.name not in self._kept:
