@@ -75,7 +75,7 @@ def compute_scheduled(
             raise ValueError(f"The definition reads input {array.number}, which is absent.")
         return given
 
-    for array in stages_of(*results):
+    for array in stages_of(*results, procedures=True):
         if array.size:
             program, sources = schedule(array, target)
             *buffers, output = program.buffers

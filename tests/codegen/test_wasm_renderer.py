@@ -43,7 +43,7 @@ def sampled_stages() -> tuple[tuple[str, tuple[Array, ...]], ...]:
             continue
         specs = [None if a is None else (a.shape, str(a.dtype)) for a in inputs]
         results = define(kernel.definition, specs, dict(attributes), elementwise=kernel.elementwise)
-        stages = tuple(stage for stage in stages_of(*results) if stage.size)
+        stages = tuple(stage for stage in stages_of(*results, procedures=True) if stage.size)
         if stages:
             found[name] = stages
     return tuple(found.items())

@@ -71,6 +71,26 @@ class Stage(NamedTuple):
     body: Expr
 
 
+class Procedure:
+    """What a machine does that computes one element after the other, and writes where data says.
+
+    Stages suit machines whose elements know nothing of each other. Where that costs much more work than it needs to
+    be, as for sums of all elements before each, an array says both; `codegen.procedures` lists what there is.
+    """
+
+    __slots__ = ()
+
+    @property
+    def sources(self) -> list[Array]:
+        """The arrays that it reads, each once."""
+        raise NotImplementedError
+
+    @property
+    def work(self) -> int:
+        """How many times it computes something, roughly."""
+        raise NotImplementedError
+
+
 class Array:
     """An input of a kernel, or what a stage computes.
 
@@ -78,16 +98,52 @@ class Array:
         shape: lengths of the axes.
         dtype: dtype of the elements.
         number: which input it is; None for the result of a stage.
-        stage: how it is computed; None for an input.
+        procedure: another way to compute it, for machines that can; see `Procedure`.
     """
 
-    __slots__ = ("dtype", "number", "shape", "stage")
+    __slots__ = ("_in_stages", "_stage", "dtype", "number", "procedure", "shape")
 
-    def __init__(self, shape: Sequence[int], dtype: str, number: int | None = None, stage: Stage | None = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        dtype: str,
+        number: int | None = None,
+        stage: Stage | None = None,
+        procedure: Procedure | None = None,
+        in_stages: Callable[[], Array] | None = None,
+    ) -> None:
+        """Make it.
+
+        Args:
+            shape: lengths of the axes.
+            dtype: dtype of the elements.
+            number: which input it is, if it is one.
+            stage: how it is computed, if it is.
+            procedure: another way to compute it.
+            in_stages: makes the same array by stages, when they are asked for.
+        """
         self.shape = tuple(shape)
         self.dtype = dtype
         self.number = number
-        self.stage = stage
+        self.procedure = procedure
+        self._stage = stage
+        self._in_stages = in_stages
+
+    @property
+    def stage(self) -> Stage | None:
+        """How it is computed; None for an input."""
+        if self._in_stages is not None:
+            self._stage, self._in_stages = self._in_stages().stage, None
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: Stage | None) -> None:
+        self._stage = stage
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it is computed, and no input."""
+        return self._stage is not None or self._in_stages is not None
 
     @property
     def rank(self) -> int:
@@ -115,7 +171,7 @@ class Array:
         return self[unflatten(position, self.shape)]
 
     def __repr__(self) -> str:
-        kind = "stage" if self.stage is not None else f"input {self.number}"
+        kind = "stage" if self.is_computed else f"input {self.number}"
         return f"<Array {self.dtype}{list(self.shape)}, {kind}>"
 
 
@@ -133,7 +189,8 @@ class _Numbers:
 _numbers = _Numbers()
 
 
-def _fresh(length: int) -> tuple[Index, Expr]:
+def fresh_index(length: int) -> tuple[Index, Expr]:
+    """A new index variable, and its value; an int32 expression."""
     index = Index(_numbers.take(), int(length))
     return index, (Expr("index", (), "int32", index) if length != 1 else constant(0, "int32"))
 
@@ -146,7 +203,7 @@ def compute(shape: Sequence[int], body: Callable[..., Operand], dtype: str | Non
         body: from int32 expressions to the element.
         dtype: needed where `body` gives a plain number.
     """
-    pairs = [_fresh(length) for length in shape]
+    pairs = [fresh_index(length) for length in shape]
     element = body(*(expression for _, expression in pairs))
     if not isinstance(element, Expr):
         if dtype is None:
@@ -155,10 +212,10 @@ def compute(shape: Sequence[int], body: Callable[..., Operand], dtype: str | Non
     return Array(shape, element.dtype, stage=Stage(tuple(index for index, _ in pairs), element))
 
 
-def loaded_arrays(expr: Expr) -> list[Array]:
-    """The arrays that an expression loads from, each once."""
+def loaded_arrays(*expressions: Expr) -> list[Array]:
+    """The arrays that expressions load from, each once."""
     found: dict[int, Array] = {}
-    seen, waiting = {id(expr)}, [expr]
+    seen, waiting = set(map(id, expressions)), [*reversed(expressions)]
     while waiting:
         node = waiting.pop()
         if node.function == "element":
@@ -170,8 +227,20 @@ def loaded_arrays(expr: Expr) -> list[Array]:
     return list(found.values())
 
 
-def stages_of(*results: Array) -> list[Array]:
-    """The results of all stages that arrays are made in, their own included, each after those that it is made of."""
+def read_by(array: Array, *, procedures: bool = False) -> list[Array]:
+    """The arrays that one is computed of; by its procedure, if `procedures` are wanted and it has one."""
+    if procedures and array.procedure is not None:
+        return array.procedure.sources
+    return [] if array.stage is None else loaded_arrays(array.stage.body)
+
+
+def stages_of(*results: Array, procedures: bool = False) -> list[Array]:
+    """The results of all stages that arrays are made in, their own included, each after those that it is made of.
+
+    Args:
+        results: the arrays.
+        procedures: whether arrays that have a procedure are made by it.
+    """
     ordered: list[Array] = []
     seen: set[int] = set()
     # An array stands here twice: first what it loads from is to come, then the array itself.
@@ -180,10 +249,10 @@ def stages_of(*results: Array) -> list[Array]:
         array, ready = waiting.pop()
         if ready:
             ordered.append(array)
-        elif array.stage is not None and id(array) not in seen:
+        elif array.is_computed and id(array) not in seen:
             seen.add(id(array))
             waiting.append((array, True))
-            waiting.extend((source, False) for source in reversed(loaded_arrays(array.stage.body)))
+            waiting.extend((source, False) for source in reversed(read_by(array, procedures=procedures)))
     return ordered
 
 
@@ -198,7 +267,7 @@ def reduce(kind: str, lengths: Sequence[int], body: Callable[..., Operand], dtyp
         raise ValueError(f"There is no reduction {kind!r}; use one of {', '.join(REDUCTIONS)}.")
     if kind.startswith("arg") and len(lengths) != 1:
         raise ValueError(f"{kind} runs over one range, not {len(lengths)}.")
-    pairs = [_fresh(length) for length in lengths]
+    pairs = [fresh_index(length) for length in lengths]
     element = body(*(expression for _, expression in pairs))
     if not isinstance(element, Expr):
         if dtype is None:

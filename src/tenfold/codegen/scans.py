@@ -2,7 +2,8 @@
 
 An element of a scan combines all before it. In short axes each does so anew; long ones are cut into runs, whose totals
 are scanned in the same way: then an element combines the runs before its own and what stands before it in its own. For
-a million elements that are nine stages, of which two are of that size, and about 17 loads an element.
+a million elements that are nine stages, of which two are of that size, and about 17 loads an element. A machine that
+computes one element after the other goes by the procedure instead.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tenfold.codegen.compute import Array, compute, modulo, quotient, reduce
+from tenfold.codegen.compute import Array, compute, fresh_index, modulo, quotient, reduce, simplify
 from tenfold.codegen.expr import Expr, call, select
+from tenfold.codegen.procedures import Scan
 from tenfold.codegen.reductions import Element
 
 SHORT: Final = 64
@@ -37,6 +39,20 @@ def scan(
         exclusive: whether an element itself is left out.
         reverse: whether to begin at the end.
     """
+    pairs = [fresh_index(length) for length in shape]
+    indices = [expression for _, expression in pairs]
+    if reverse:
+        indices[axis] = simplify(shape[axis] - 1 - indices[axis])
+    body = element(*indices)
+    procedure = Scan(kind, tuple(index for index, _ in pairs), axis, body, exclusive, reverse)
+
+    def in_stages() -> Array:
+        return _in_stages(kind, shape, axis, element, exclusive, reverse)
+
+    return Array(shape, body.dtype, procedure=procedure, in_stages=in_stages)
+
+
+def _in_stages(kind: str, shape: Sequence[int], axis: int, element: Element, exclusive: bool, reverse: bool) -> Array:
     combine, nothing = _COMBINE[kind]
     outer, length, inner = shape[:axis], shape[axis], shape[axis + 1 :]
     run = RUN if length > SHORT else length
@@ -51,7 +67,7 @@ def scan(
     # The last run, whose end may be missing, stands before no other.
     whole_runs = [*outer, (length - 1) // run if length else 0, *inner]
     totals = compute(whole_runs, of_run)
-    before = scan(kind, whole_runs, axis, lambda *i: totals[i]) if totals.shape[axis] else None
+    before = _in_stages(kind, whole_runs, axis, lambda *i: totals[i], False, False) if totals.shape[axis] else None
 
     def scanned(*i: Expr) -> Expr:
         position = length - 1 - i[axis] if reverse else i[axis]

@@ -72,7 +72,7 @@ def _recipe(
 ) -> Recipe:
     """What the definition says, for these shapes."""
     arrays = define(kernel.definition, specs, dict(attributes), elementwise=kernel.elementwise)
-    computed = stages_of(*arrays)
+    computed = stages_of(*arrays, procedures=True)
     numbers = {id(array): number for number, array in enumerate(computed, len(specs))}
     outputs = []
     for array, spec in zip(arrays, wanted, strict=True):
@@ -134,6 +134,8 @@ def _loaded(backend: WasmBackend, name: str, recipe: Recipe, *, any_length: bool
 
 def _work(array: Array) -> int:
     """How many times a stage computes something, roughly: once an element, or once a step of its reductions."""
+    if array.procedure is not None:
+        return array.procedure.work
     if array.stage is None:
         return 0
     steps, seen = 1, set[int]()

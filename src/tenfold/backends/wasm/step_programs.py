@@ -118,11 +118,13 @@ def _by_definition(step: StepTerms, slots: Slots, target: Target, number: int) -
     made = applied(step.kernel.definition, inputs, step.attributes, elementwise=step.kernel.elementwise)
     finished = []
     for array in made:
-        if array.stage is None:
+        if not array.is_computed:
             array = _copy(array)
         if step.epilogue:
-            array = inlined(with_stages(array, arrays.stages(step.epilogue)), [array])
-        finished.append(inlined(array, arrays.inside))
+            # What a procedure computes is in no expression that stages could follow in.
+            producers = [array] if array.procedure is None else []
+            array = inlined(with_stages(array, arrays.stages(step.epilogue)), producers)
+        finished.append(array if array.procedure is not None else inlined(array, arrays.inside))
     done = StepPrograms(len(slots.numbers))
     numbers = _scheduled(done, finished, target, f"step{number}")
     done.outputs = tuple(numbers[id(array)] for array in finished)
@@ -136,7 +138,7 @@ def _copy(array: Array) -> Array:
 def _scheduled(done: StepPrograms, finished: Sequence[Array], target: Target, name: str) -> dict[int, int]:
     """Add the programs of all stages that arrays are computed in; the values' numbers by the ids of the arrays."""
     numbers: dict[int, int] = {}
-    for position, array in enumerate(stages_of(*finished)):
+    for position, array in enumerate(stages_of(*finished, procedures=True)):
         program, sources = schedule(array, target, f"{name}_{position}")
         read = [numbers[id(source)] if source.number is None else source.number for source in sources]
         numbers[id(array)] = value = done.value(array.size * ELEMENT_BYTES[array.dtype])

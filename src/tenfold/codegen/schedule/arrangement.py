@@ -59,7 +59,7 @@ def arrange(axes: Sequence[Index], body: Body, target: Target) -> Arrangement:
             return Arrangement(list(axes), last, None, {last.number: last.length})
         return Arrangement(list(axes), None, None, {})
     rows = _rows_of_products(axes, body, reductions)
-    vectors = _vectors(last.length, width, 2 if rows is not None else _most_vectors(body, target))
+    vectors = vectors_of_tile(last.length, width, 2 if rows is not None else _most_vectors(body, target))
     step = {last.number: vectors * width}
     if rows is not None:
         step[rows.number] = ROWS
@@ -73,6 +73,15 @@ def _suits(axis: Index, body: Body, reductions: Sequence[Expr]) -> bool:
         access.step(axis.number) in (-1, 0, 1) and not any(body.mask(term) & bit for term, _ in access.opaque)
         for reduction in reductions
         for access in body.accesses_within(reduction)
+    )
+
+
+def suits(axis: Index, body: Body) -> bool:
+    """Whether all that a body reads is contiguous along an axis, or the same."""
+    bit = body.bit(axis.number)
+    return all(
+        access.step(axis.number) in (-1, 0, 1) and not any(body.mask(term) & bit for term, _ in access.opaque)
+        for access in body.accesses.values()
     )
 
 
@@ -151,7 +160,7 @@ def _most_vectors(body: Body, target: Target) -> int:
     return 2 if body.dear <= 16 else 1
 
 
-def _vectors(length: int, width: int, most: int) -> int:
+def vectors_of_tile(length: int, width: int, most: int) -> int:
     """How many vectors make a tile, so that tiles overlap least."""
     needed = -(-length // width)
 

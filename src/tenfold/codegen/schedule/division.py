@@ -1,7 +1,7 @@
 """Quotients and remainders of index arithmetic: floored, by constants, of numbers whose range is known.
 
-Machines divide a number at a time and slowly. Powers of two are shifts, and a vector of numbers that are small enough is
-multiplied by the reciprocal.
+Machines divide a number at a time and slowly. Powers of two are shifts, and a vector of numbers that are small enough
+is multiplied by the reciprocal.
 """
 
 from __future__ import annotations

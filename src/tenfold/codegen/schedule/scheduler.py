@@ -7,19 +7,22 @@ take the place of an input.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
 from typing import Final, NamedTuple
 
-from tenfold.codegen.compute import Array, Index, loaded_arrays
+from tenfold.codegen.compute import Array, Index, Procedure, read_by
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import ELEMENT_BYTES, I32, SCALARS, Buffer, Program, Target, Value
+from tenfold.codegen.loops.program import I32, SCALARS, Buffer, Program, Target, Value
+from tenfold.codegen.procedures import Scan
+from tenfold.codegen.schedule import scanning
 from tenfold.codegen.schedule.arrangement import Arrangement, arrange, is_flat
 from tenfold.codegen.schedule.body import Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
 from tenfold.codegen.schedule.scopes import Nest
 from tenfold.codegen.schedule.segments import Segment, segments
+from tenfold.codegen.schedule.storing import store
 
 ENOUGH_BLOCKS: Final = 64
 """Outer loops are put together into blocks until there are so many."""
@@ -47,15 +50,24 @@ def schedule(array: Array, target: Target, name: str = "kernel") -> Scheduled:
         ValueError: if the array is an input, or empty.
         NotImplementedError: if the stage uses what programs have no rule for, as text.
     """
-    if array.stage is None:
+    if not array.is_computed:
         raise ValueError("Only the result of a stage can be scheduled, not an input.")
     if not array.size:
         raise ValueError(f"There is nothing to compute in an array of shape {list(array.shape)}.")
-    sources = tuple(loaded_arrays(array.stage.body))
+    sources = tuple(read_by(array, procedures=True))
     for one in (array, *sources):
         if one.dtype not in SCALARS and one.dtype != "complex64":
             raise NotImplementedError(f"Loop programs do not compute with {one.dtype}.")
+    by = None if array.procedure is None else _PROCEDURES.get(type(array.procedure))
+    if by is not None:
+        return Scheduled(by(array, array.procedure, sources, target, name), sources)
     return Scheduled(_Scheduler(array, sources, target).program(name), sources)
+
+
+_PROCEDURES: Final[dict[type[Procedure], Callable[..., Program]]] = {
+    Scan: scanning.scan,
+}
+"""What makes the programs of procedures."""
 
 
 class _Scheduler:
@@ -159,34 +171,7 @@ class _Scheduler:
         for at in product(*lowering.tile.values()):
             lowering.place = dict(zip(lowering.tile, at, strict=True))
             value = lowering.value(expression) if lowering.lanes is None else lowering.vector(expression)
-            address, offset = lowering.address(written)
-            step = 1 if lowering.lanes is None else written.step(lowering.lanes)
-            if isinstance(value, tuple):
-                self._store_complex(address, offset, value, step)
-            else:
-                self._store(address, offset, value, step * written.size)
-
-    def _store(self, address: Value, offset: int, value: Value, stride: int) -> None:
-        """Store elements that lie `stride` bytes apart."""
-        b = self._builder
-        is_whole = self._stored_lanes == b.width and stride == ELEMENT_BYTES[self._output.dtype]
-        if value.type.lanes == 1 or is_whole:
-            b.store(address, value, offset)
-        else:
-            for lane in range(self._stored_lanes):
-                b.store(address, b.lane(value, lane), offset + lane * stride)
-
-    def _store_complex(self, address: Value, offset: int, parts: tuple[Value, Value], step: int) -> None:
-        b, width = self._builder, self._builder.width
-        if step != 1 or parts[0].type.lanes == 1 or self._stored_lanes < width:
-            self._store(address, offset, parts[0], step * 8)
-            self._store(address, offset + 4, parts[1], step * 8)
-            return
-        for half in (0, 1):
-            order = [
-                lane + side * width for lane in range(half * width // 2, (half + 1) * width // 2) for side in (0, 1)
-            ]
-            b.store(address, b.shuffle(*parts, order), offset + half * width * 4)
+            store(lowering, written, value, self._stored_lanes)
 
 
 def _limits(b: Builder, begin: Value, end: Value, before: int, count: int) -> tuple[Value, Value]:

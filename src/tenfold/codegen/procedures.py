@@ -1,0 +1,140 @@
+"""The procedures that arrays can be computed by, beside their stages: see `compute.Procedure`.
+
+They are records of what is wanted. How a machine does it is for its scheduler to say; one that knows none of them
+computes the stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from tenfold.codegen.compute import Array, Index, Procedure, loaded_arrays
+from tenfold.codegen.expr import Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Procedure):
+    """The sum or product of each element and those before it along an axis.
+
+    Attributes:
+        kind: `sum` or `prod`.
+        axes: an index variable for each axis; that of `axis` counts in the direction of the scan.
+        axis: number of the axis.
+        body: the element.
+        exclusive: whether an element itself is left out.
+        reverse: whether the scan begins at the end.
+    """
+
+    kind: str
+    axes: tuple[Index, ...]
+    axis: int
+    body: Expr
+    exclusive: bool
+    reverse: bool
+
+    @property
+    def sources(self) -> list[Array]:
+        """The arrays that it reads, each once."""
+        return loaded_arrays(self.body)
+
+    @property
+    def work(self) -> int:
+        """How many times it computes something, roughly."""
+        return _size(self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking(Procedure):
+    """The positions of the greatest elements of rows, the greatest first, equal ones as they stand.
+
+    NaN goes behind all numbers. An array of these is longer than the positions: what follows them in a row is room that
+    the procedure works in.
+
+    Attributes:
+        axes: an index variable for each axis of the elements; the last one is ranked along.
+        body: the element.
+        count: how many positions are wanted, at most the length of the last axis.
+    """
+
+    axes: tuple[Index, ...]
+    body: Expr
+    count: int
+
+    @property
+    def sources(self) -> list[Array]:
+        """The arrays that it reads, each once."""
+        return loaded_arrays(self.body)
+
+    @property
+    def work(self) -> int:
+        """How many times it computes something, roughly."""
+        return 4 * _size(self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter(Procedure):
+    """Elements with keys, combined with all that have the same key.
+
+    Attributes:
+        kind: `sum`, `any`, or `last`: then the value of the last element of each key, -1 where there is none.
+        rows: an index variable for each axis that keys and values have in common with the result.
+        element: that of the elements.
+        inner: those of the axes that values have for themselves.
+        key: the element's key; keys below 0 and from `count` on belong to none.
+        value: what is combined.
+        count: the number of keys.
+    """
+
+    kind: str
+    rows: tuple[Index, ...]
+    element: Index
+    inner: tuple[Index, ...]
+    key: Expr
+    value: Expr
+    count: int
+
+    @property
+    def sources(self) -> list[Array]:
+        """The arrays that it reads, each once."""
+        return loaded_arrays(self.key, self.value)
+
+    @property
+    def work(self) -> int:
+        """How many times it computes something, roughly."""
+        return _size(self.rows) * (self.element.length + self.count) * _size(self.inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Transform(Procedure):
+    """The discrete Fourier transforms of rows, unscaled, as real parts and then imaginary ones.
+
+    The array's rows hold these first, both as long as a row of elements, and then room that the procedure works in.
+
+    Attributes:
+        axes: an index variable for each axis of the elements; the last one is transformed along.
+        body: the element, complex64.
+        roots: a table `[2, length]`: the real parts of the powers of the first root of unity, and the imaginary ones,
+            in the direction of the transform.
+        factors: of the length.
+    """
+
+    axes: tuple[Index, ...]
+    body: Expr
+    roots: Array
+    factors: tuple[int, ...]
+
+    @property
+    def sources(self) -> list[Array]:
+        """The arrays that it reads, each once."""
+        return [*(array for array in loaded_arrays(self.body) if array is not self.roots), self.roots]
+
+    @property
+    def work(self) -> int:
+        """How many times it computes something, roughly."""
+        return _size(self.axes) * sum(self.factors)
+
+
+def _size(axes: Sequence[Index]) -> int:
+    return prod(axis.length for axis in axes)
