@@ -7,6 +7,7 @@ where padding, strides and dilations end, and the image is read where it lies.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Final
 
 from tenfold.codegen.compute import Array
@@ -35,7 +36,8 @@ def convolve(
     """The convolution of images and packed filters.
 
     Args:
-        result: what is computed, `[batch, rows, columns, filters]`.
+        result: what is computed, `[batch, rows, columns, filters]`; or `[groups, batch, rows, columns, filters]`, where
+            each of several groups has images and filters of its own.
         rows: the windows along the images' rows.
         columns: those along their columns.
         channels: of the images `[batch, rows, columns, channels]`. The filters are packed from
@@ -60,23 +62,24 @@ class _Convolution(Tiles):
             rows.window * across,
             target,
             finished,
-            is_batch=False,
-            weights_batch=False,
+            is_batch=result.rank == 5,
+            weights_batch=result.rank == 5,
             is_spread=True,
             part=part_of(rows.window * across, across),
         )
         self._window_rows, self._window_columns = rows, columns
         self._channels = channels
         self._across = across
-        self._out_rows, self._out_columns = result.shape[1:3]
-        self._x = Buffer("x", "float32", result.shape[0] * rows.size * columns.size * channels)
+        *self._images, self._out_rows, self._out_columns, _ = result.shape
+        self._image = rows.size * columns.size * channels
+        self._x = Buffer("x", "float32", prod(self._images) * self._image)
         self._element_bytes = self.tile_rows * self.b.width * 4
 
     def input(self) -> Buffer:
         return self._x
 
     def address_of(self, row: Value, matrix: Value | int) -> Value:
-        return self.b.address(self._x)
+        return self.b.address(self._x, matrix * (self._images[-1] * self._image * 4))
 
     def spread(self, row: Value, rows: Value, start: Value | int, length: int) -> None:
         b, down, along = self.b, self._window_rows, self._window_columns
