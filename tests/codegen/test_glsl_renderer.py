@@ -12,7 +12,7 @@ from tenfold.codegen.compute import Array, compute, define, reduce, sum_over
 from tenfold.codegen.evaluate import evaluate
 from tenfold.codegen.expr import call, cast, constant, select
 from tenfold.codegen.glsl.layouts import FLAT
-from tenfold.codegen.glsl.renderer import render
+from tenfold.codegen.glsl.renderer import render, render_together
 from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
 from tenfold.core.errors import BackendError
 from tenfold.core.kernel import Attributes, find_kernel_definition
@@ -202,3 +202,60 @@ def test_few_numbers_may_be_uniforms(device: NativeGlDevice) -> None:
 def test_what_cannot_be_rendered() -> None:
     with pytest.raises(ValueError, match="result of a stage"):
         render(Array((2,), "float32", 0))
+
+
+# --- several arrays by one shader --------------------------------------------------------------------------
+
+
+def test_several_arrays_by_one_shader(device: NativeGlDevice) -> None:
+    a = RNG.uniform(-2, 2, 9).astype(np.float32)
+    a[:3] = np.nan, np.inf, -0.0
+    n, one, few = np.arange(-4, 5, dtype=np.int32), np.array([1e8], np.float32), np.array([0.3], np.float32)
+    x, k, w, u = (
+        Array((9,), "float32", 0),
+        Array((9,), "int32", 1),
+        Array((1,), "float32", 2),
+        Array((1,), "float32", 3),
+    )
+    sums = compute([9], lambda i: x[i] + w[0])
+    rest = compute([9], lambda i: (sums[i] - w[0]) * u[0])
+    positive = compute([9], lambda i: call("logical_and", rest[i] > 0, k[i] > 0))
+    counts = compute([9], lambda i: select(positive[i], k[i], -k[i]))
+    results, inputs = [counts, positive, rest], [a, n, one, few]
+    shader = render_together(results, [u])
+    assert {source.number for source in shader.sources} == {0, 1, 2}
+    sources = [_texels(device, source, inputs, {}) for source in shader.sources]
+    targets = [device.create_texture(4, 1, 1, form) for form in (INT32, INT32, FLOAT32)]
+    program, ints = device.compile(shader.body, shader.samplers), shader.ints(targets[0], sources)
+    floats = (float(few[0]), 0.0, 0.0, 0.0)
+    device.draw(Draw(program, tuple(sources), targets[0], ints=ints, floats=floats, others=tuple(targets[1:])))
+    for result, target in zip(results, targets, strict=True):
+        values = FLAT.unpacked(device.read(target), (9,), result.dtype)
+        assert np.array_equal(values, evaluate(result, inputs), equal_nan=result.dtype == "float32"), result
+
+
+def test_what_several_arrays_share_is_computed_once() -> None:
+    x = Array((8,), "float32", 0)
+    first = compute([8], lambda i: call("exp", x[i]))
+    second = compute([8], lambda i: call("exp", x[i]) + first[i])
+    assert render_together([first, second]).body.count("= tf_exp_float32(") == 1
+    unused = compute([8], lambda i: call("sin", second[i]))
+    assert unused.stage is not None
+    assert "sin(" not in render_together([second]).body
+
+
+def test_what_cannot_be_computed_together() -> None:
+    x, z = Array((8,), "float32", 0), Array((8,), "complex64", 1)
+    plain = compute([8], lambda i: x[i] + 1)
+    for results, match in [
+        ([x], "result of a stage"),
+        ([plain, compute([4], lambda i: x[i])], "one shape"),
+        ([compute([2, 4], lambda i, j: x[i * 4 + j])], "one axis"),
+        ([compute([1], lambda i: x[i])], "one axis"),
+        ([compute([8], lambda i: cast(i, "float32"))], "own index"),
+        ([compute([8], lambda i: plain[7 - i])], "own index"),
+        ([compute([8], lambda i: plain[0])], "own index"),
+        ([compute([8], lambda i: call("real", z[i]))], "Complex"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            render_together(results)

@@ -125,6 +125,66 @@ def test_one_draw_writes_several_layers(device: NativeGlDevice) -> None:
     assert np.array_equal(device.read(target), values + np.array([1, -1], np.int32).reshape(2, 1, 1, 1))
 
 
+MIXED = """
+uniform sampler2DArray a;
+layout(location = 0) out vec4 first;
+layout(location = 1) out ivec4 second;
+layout(location = 2) out vec4 third;
+void main() {
+    vec4 texel = texelFetch(a, ivec3(gl_FragCoord.xy, 0), 0);
+    first = texel + 1.0;
+    second = ivec4(texel);
+    third = texel * 0.5;
+}
+"""
+
+
+def test_one_draw_writes_several_textures(device: NativeGlDevice) -> None:
+    values = RNG.integers(-100, 100, (1, 4, 3, 4)).astype(np.float32)
+    formats = (FLOAT32, FLOAT32, INT32, FLOAT16)
+    source, first, second, third = (device.create_texture(3, 4, 1, format) for format in formats)
+    device.upload(source, values)
+    for texture in (first, third):
+        device.upload(texture, np.full((1, 4, 3, 4), -1, np.float32))
+    program, framebuffers = device.compile(MIXED, ["a"]), len(device._framebuffers)
+    draw = Draw(program, (source,), first, height=3, others=(second, third))
+    device.draw(draw)
+    device.draw(draw)
+    assert len(device._framebuffers) == framebuffers + 1
+    assert np.array_equal(device.read(first)[:, :3], values[:, :3] + 1)
+    assert np.array_equal(device.read(second)[:, :3], values[:, :3].astype(np.int32))
+    assert np.array_equal(device.read(third)[:, :3], values[:, :3] / 2)
+    assert (device.read(first)[:, 3] == -1).all()
+    with pytest.raises(ValueError, match="layers of one texture"):
+        device.record([draw])
+    for others, match in [
+        ((second, first), "2 of them different"),
+        ((second,) * 20, "at most"),
+        ((device.create_texture(4, 4, 1, FLOAT32),), "one size"),
+        ((device.create_texture(3, 4, 2, FLOAT32),), "one layer"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            device.draw(draw._replace(others=others))
+    device.delete_texture(second)
+    assert len(device._framebuffers) == framebuffers
+
+
+def test_framebuffers_of_several_textures_do_not_become_many(
+    device: NativeGlDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenfold.devices.gl.framebuffers.MOST_TOGETHER", 3)
+    source, *targets = (device.create_texture(3, 4, 1, FLOAT32) for _ in range(8))
+    ints = [device.create_texture(3, 4, 1, INT32) for _ in range(8)]
+    values = floats(1, 4, 3, 4)
+    device.upload(source, values)
+    program = device.compile(MIXED, ["a"])
+    for first, second, third in zip(targets, ints, [*targets[1:], targets[0]], strict=False):
+        device.draw(Draw(program, (source,), first, others=(second, third)))
+    assert len(device._framebuffers._together) <= 3
+    assert all(np.array_equal(device.read(target), values + 1) for target in targets[1:])
+    assert np.array_equal(device.read(targets[0]), values * 0.5)
+
+
 def test_recordings_replay(device: NativeGlDevice) -> None:
     textures = [device.create_texture(4, 4, 1, FLOAT32) for _ in range(2)]
     ones = np.ones((1, 4, 4, 4), np.float32)

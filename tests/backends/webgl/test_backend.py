@@ -112,6 +112,7 @@ def test_ops_draw(webgl: WebglBackend) -> None:
 
 
 def test_a_hundred_additions_are_a_hundred_draws(webgl: WebglBackend) -> None:
+    tf.env().set("WEBGL_COMPOSE_DRAWS", False)
     x, one = tf.zeros([8, 8]), on_device(np.ones((8, 8), np.float32))
     before, on_the_device = webgl.draws, webgl.commands._device.draws
     for _ in range(100):

@@ -25,6 +25,7 @@ from tenfold.backends.webgl import settings
 from tenfold.backends.webgl.assembly import INLINED, NotPlannedError
 from tenfold.backends.webgl.commands import LONGEST, Commands
 from tenfold.backends.webgl.compilation import compile_call
+from tenfold.backends.webgl.composing import Composer
 from tenfold.backends.webgl.flags import DEVICE
 from tenfold.backends.webgl.flat import element_count, from_numbers, number_count, placed, to_numbers
 from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
@@ -88,7 +89,8 @@ class WebglBackend(Backend):
             raise BackendError(f"{device.limits.renderer} can draw neither float32 nor float16 textures.")
         DEVICE.remember(device.limits)
         self.limits: Limits = device.limits
-        self.commands = Commands(device)
+        composer = Composer(device.limits, lambda textures: self.textures.given_back_lately(textures))
+        self.commands = Commands(device, composer)
         self.textures = TexturePool(self.commands)
         self.programs = Programs(self.commands)
         self.host_calls: Counter[tuple[str, str]] = Counter()
@@ -108,6 +110,11 @@ class WebglBackend(Backend):
         """How many draws have been asked for."""
         return self.commands.draws
 
+    @property
+    def draws_made(self) -> int:
+        """How many draws the driver has been given: none that still wait, and one for those that were composed."""
+        return self.commands.draws_made
+
     # -- changes around it --------------------------------------------------------------------------------
 
     def flags_changed(self) -> None:
@@ -118,6 +125,8 @@ class WebglBackend(Backend):
         self.commands.longest = int(now.submit_after) if now.submit_after > 0 else LONGEST
         floats = FLOAT16 if now.half else FLOAT32
         self.programs.half = now.half
+        # Between ops 16-bit values are rounded by the texture as well, each driver in its own way.
+        self.commands.composes = now.compose and not now.half
         most = min(self._device_limits.texture_size, int(ENV.get_number("WEBGL_MAX_TEXTURE_SIZE")))
         if floats is not self.float_format or most != self.limits.texture_size:
             self.float_format = floats
@@ -348,9 +357,10 @@ class WebglBackend(Backend):
     def time(self, f: Callable[[], Any]) -> float:
         self.finish()
         by_device = self.limits.timers_reliable and not self._timing
-        started = perf_counter()
-        milliseconds = self._time_by_device(f) if by_device else f()
-        self.finish()
+        with self.commands.measuring():
+            started = perf_counter()
+            milliseconds = self._time_by_device(f) if by_device else f()
+            self.finish()
         return milliseconds if by_device and milliseconds is not None else (perf_counter() - started) * 1000
 
     def _time_by_device(self, f: Callable[[], Any]) -> float | None:

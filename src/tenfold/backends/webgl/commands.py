@@ -1,7 +1,8 @@
 """What the backend has asked its device for, in order, and the only way to the device.
 
 Ops return at once: their draws and uploads are put on a list, which is worked off when somebody waits for values, when
-it has become long, or when somebody asks for the device itself. A context belongs to one thread at a time, so the
+it has become long, or when somebody asks for the device itself. Draws that follow one another there may be composed
+into fewer (`composing`); they compute the same. A context belongs to one thread at a time, so the
 device is current on the thread that works the list off, for as long as that takes, and on none between. So any thread
 may read what others have asked for.
 """
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import numpy as np
 
-    from tenfold.devices.gl.interface import Draw, Texture
+    from tenfold.backends.webgl.composing import Composer
+    from tenfold.devices.gl.interface import Draw, Program, Texture
     from tenfold.devices.gl.native import NativeGlDevice
 
 LONGEST: Final = 128
@@ -35,11 +37,16 @@ class Commands:
     Attributes:
         draws: how many draws have been asked for.
         longest: how many commands may wait.
+        composer: composes draws.
+        composes: whether it may.
     """
 
-    def __init__(self, device: NativeGlDevice) -> None:
+    def __init__(self, device: NativeGlDevice, composer: Composer) -> None:
         self.draws = 0
         self.longest = LONGEST
+        self.composer = composer
+        self.composes = False
+        self._measurements = 0
         self._device = device
         self._lock = threading.RLock()
         self._waiting: deque[Draw | Command] = deque()
@@ -86,6 +93,29 @@ class Commands:
         """Give a recording back once it has run."""
         self.add(lambda device: device.forget(recording))
 
+    def delete_program(self, program: Program) -> None:
+        """Have a program deleted once the draws that use it have run."""
+
+        def delete(device: NativeGlDevice) -> None:
+            self.composer.forget(device, program)
+            device.delete_program(program)
+
+        self.add(delete)
+
+    @property
+    def draws_made(self) -> int:
+        """How many draws the device has run: none that still wait, and one for those that were composed."""
+        return self._device.draws
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Compose nothing meanwhile, so that draws are measured one by one."""
+        self._measurements += 1
+        try:
+            yield
+        finally:
+            self._measurements -= 1
+
     def submit(self) -> None:
         """Hand everything that waits to the driver."""
         with self.device_in_order():
@@ -118,8 +148,28 @@ class Commands:
         waiting = self._waiting
         self._bytes_waiting = 0
         while waiting:
+            if len(waiting) > 1 and self.composes and not self._measurements and not callable(waiting[0]):
+                self._work_off_draws(device)
+                continue
             command = waiting.popleft()
             if callable(command):
                 command(device)
             else:
                 device.draw(command)
+
+    def _work_off_draws(self, device: NativeGlDevice) -> None:
+        """Run the draws at the front of the list, up to the first other command."""
+        waiting, composer = self._waiting, self.composer
+        draws: list[Draw] = []
+        for command in (commands := list(waiting)):
+            if callable(command):
+                break
+            draws.append(command)
+        # Whoever read a texture that has been given back by now, has asked for it before. Others may ask meanwhile.
+        unread = composer.unread(draws) if len(draws) == len(commands) else ()
+        if len(waiting) > len(commands):
+            unread = ()
+        for piece in composer.pieces(draws, unread):
+            for _ in piece.draws:
+                waiting.popleft()
+            composer.draw(device, piece)

@@ -15,6 +15,7 @@ from tenfold.backends.webgl.calls import DrawCall, Given, Output, SingleDrawCall
 from tenfold.backends.webgl.flat import ON_DEVICE, element_count, placed
 from tenfold.backends.webgl.host_calls import HostCall
 from tenfold.backends.webgl.host_kernels import host_reason
+from tenfold.backends.webgl.pieces import Operand, Operation
 from tenfold.backends.webgl.slices import slice_call
 from tenfold.codegen.compute import Array, define
 from tenfold.codegen.glsl.layouts import FLAT
@@ -104,7 +105,32 @@ class Recipe:
 
     def variant(self, given: Given) -> Variant:
         """The only draw of the definition, with some inputs as uniforms."""
-        return _Compilation(self.backend, len(self.specs), given).variant(self._arrays()[0])
+        made = _Compilation(self.backend, len(self.specs), given).variant(self._arrays()[0])
+        operation = self._operation(made)
+        if operation is not None:
+            self.backend.commands.composer.operations[made.step.program.handle] = operation
+        return made
+
+    def _operation(self, variant: Variant) -> Operation | None:
+        """What the program of a variant computes, where that may be composed with others."""
+        if not self.kernel.elementwise:
+            return None
+        inputs, size = self._inputs(), element_count(self.wanted[0].shape)
+        present = [spec for spec in inputs if spec is not None]
+        if any(spec.dtype == "complex64" for spec in (*present, *self.wanted)):
+            return None
+        if any(spec.shape not in ((size,), (1,)) for spec in present):
+            return None
+        operands = tuple([None if s is None else Operand(s.dtype, s.shape != (size,)) for s in inputs])
+        single = tuple([operand is not None and operand.is_single for operand in operands])
+        return Operation(
+            self.kernel.definition,
+            self.attributes,
+            operands,
+            variant.textures,
+            variant.given,
+            tuple([single[number] for number in variant.textures]),
+        )
 
     def _arrays(self) -> tuple[Array, ...]:
         """What the definition computes."""

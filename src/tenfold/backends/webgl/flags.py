@@ -108,4 +108,5 @@ ENV.register_flag(
 ENV.register_flag(
     "WEBGL_FLUSH_THRESHOLD", lambda: -1, _at_least_minus_one("WEBGL_FLUSH_THRESHOLD", "the backend chooses")
 )
+ENV.register_flag("WEBGL_COMPOSE_DRAWS", lambda: True)
 ENV.register_flag("SOFTWARE_WEBGL_ENABLED", lambda: ENV.get("IS_TEST"))

@@ -55,4 +55,4 @@ class Programs:
             if self._users[handle] == 0:
                 del self._users[handle]
                 del self._by_text[self._texts.pop(handle)]
-                self._commands.add(lambda device: device.delete_program(program))
+                self._commands.delete_program(program)

@@ -28,6 +28,7 @@ class Settings:
         delete_above: how many bytes of textures may be allocated before those that are given back are deleted; negative
             for any number.
         submit_after: how many commands may wait; 0 or less for as many as the backend thinks right.
+        compose: whether elementwise draws that come again and again are composed into fewer.
         half: whether floats are kept in 16 bits.
         check_range: whether values that 16 bits cannot hold are reported.
     """
@@ -39,6 +40,7 @@ class Settings:
     uniforms_up_to: float
     delete_above: float
     submit_after: float
+    compose: bool
     half: bool
     check_range: bool
 
@@ -53,6 +55,7 @@ class Settings:
             min(TEXEL, ENV.get_number("WEBGL_SIZE_UPLOAD_UNIFORM")),
             ENV.get_number("WEBGL_DELETE_TEXTURE_THRESHOLD"),
             ENV.get_number("WEBGL_FLUSH_THRESHOLD"),
+            ENV.get_bool("WEBGL_COMPOSE_DRAWS"),
             not ENV.get_bool("WEBGL_RENDER_FLOAT32_ENABLED"),
             ENV.is_true("DEBUG") or ENV.get_bool("WEBGL_CHECK_NUMERICAL_PROBLEMS"),
         )

@@ -7,7 +7,8 @@ or the device runs out of memory. Taking one and giving it back are a pop and an
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tenfold.backends.webgl.commands import Commands
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int, int, "Format"]
 """Width, height, layers and format."""
+
+LATELY: Final = 128
+"""How many textures of a size count as given back lately."""
 
 
 class Shelf:
@@ -90,6 +94,11 @@ class TexturePool:
                 self._delete(texture)
         else:
             self._shelf_of[texture.handle].free.append(texture)
+
+    def given_back_lately(self, textures: Iterable[Texture]) -> set[int]:
+        """Handles of the last textures that were given back, and not taken since, of the sizes of some textures."""
+        shelves = {self._shelf_of.get(texture.handle) for texture in textures}
+        return {texture.handle for shelf in shelves if shelf is not None for texture in shelf.free[-LATELY:]}
 
     def delete_free(self) -> None:
         """Delete all textures that nobody uses."""

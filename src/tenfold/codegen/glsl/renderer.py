@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from tenfold.codegen.compute import Array, Index, modulo, quotient, simplify, unflatten
+from tenfold.codegen.compute import Array, Index, Stage, modulo, quotient, simplify, stages_of, unflatten
 from tenfold.codegen.expr import Expr, constant
 from tenfold.codegen.glsl.functions import LANES, SCALARS, FunctionTable, Value
 from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Flat
@@ -99,10 +99,7 @@ def render(
         layouts: how its sources lie in theirs.
         given: sources of up to four numbers that are uniforms rather than textures.
     """
-    stage = array.stage
-    if stage is None:
-        raise ValueError("Only the result of a stage can be rendered, not an input.")
-    all_sources = sources_of(stage.body, layouts or {})
+    all_sources = sources_of(_stage_of(array).body, layouts or {})
     uniforms = [source for source in all_sources if source.array in given]
     sources = [source for source in all_sources if source.array not in given]
     functions = FunctionTable()
@@ -124,6 +121,89 @@ def render(
         numbers,
         tuple(source.array for source in uniforms),
     )
+
+
+def render_together(results: Sequence[Array], given: Sequence[Array] = ()) -> Shader:
+    """The shader that computes several arrays of one shape at once, each into a flat target of its own, in order.
+
+    What they are made of stays in registers, each stage as exact as if it had been stored: one that loads from another
+    gets the element at its own index.
+
+    Args:
+        results: the results of stages over one axis. These load from one another at their own index, and from inputs.
+        given: inputs of up to four numbers that are uniforms; all of them have their numbers, in this order.
+
+    Raises:
+        ValueError: if they are computed otherwise.
+    """
+    stages = stages_of(*results)
+    for array in (*results, *stages):
+        _check_lanes(array, results[0].shape)
+    uniforms = [Source(f"given{i}", array, FLAT) for i, array in enumerate(given)]
+    known = {id(array) for array in (*given, *stages)}
+    arrays = {id(a): a for stage in stages for a in loaded_arrays(_stage_of(stage).body) if id(a) not in known}
+    sources = [Source(f"source{i}", array, FLAT) for i, array in enumerate(arrays.values())]
+    texel, lane = _variable(_TEXEL, results[0].size), _variable(_LANE, TEXEL)
+    functions, zero = FunctionTable(), f"ints[{1 + len(sources)}]"
+    by_array = {id(source.array): source for source in (*sources, *uniforms)}
+    writer = Writer(by_array, functions, {texel.value.number: "texel"}, lane.value, {})
+    values: dict[int, Value] = {}
+    for array in stages:
+        bindings = _bound(array, [simplify(simplify(texel * TEXEL) + lane)])
+        values[id(array)] = writer.keep(array, Substitution(bindings).of(_stage_of(array).body), zero)
+    targets = [f"layout(location = {i}) out {_vector(array.dtype)} result{i};" for i, array in enumerate(results)]
+    stores = [f"    result{i} = {_stored(values[id(array)], True).text};" for i, array in enumerate(results)]
+    lines = [
+        *_uniform_arrays(uniforms, 2 + len(sources)),
+        *declarations(sources),
+        *_uniform_loaders(uniforms, 2 + len(sources)),
+        *functions.lines(),
+        *targets,
+        "void main() {",
+        "    int texel = (int(gl_FragCoord.y) << ints[0]) + int(gl_FragCoord.x);",
+        *writer.lines,
+        *stores,
+        "}",
+    ]
+    return Shader(
+        "\n".join(lines) + "\n",
+        tuple(source.name for source in sources),
+        tuple(source.array for source in sources),
+        (FLAT,) * len(sources),
+        FLAT,
+        results[0],
+        (0,),
+        tuple(given),
+    )
+
+
+def _stage_of(array: Array) -> Stage:
+    if array.stage is None:
+        raise ValueError("Only the result of a stage can be rendered, not an input.")
+    return array.stage
+
+
+def _check_lanes(array: Array, shape: tuple[int, ...]) -> None:
+    """Raise unless lane by lane a stage computes its element from others' elements at the same index."""
+    axes, body = _stage_of(array)
+    if array.shape != shape or len(axes) != 1 or axes[0].length < 2:
+        raise ValueError(f"Arrays that are computed together have one axis, and one shape; {shape} and {array.shape}.")
+    position = Index(_POSITION, axes[0].length)
+    if not _knows_only_positions(array, _bound(array, [_variable(_POSITION, position.length)]), position):
+        raise ValueError("Arrays that are computed together use their own index for nothing but loads at it.")
+    waiting, seen = [body], {id(body)}
+    while waiting:
+        node = waiting.pop()
+        if "complex64" in (node.dtype, array.dtype):
+            raise ValueError("Complex numbers are not computed lane by lane.")
+        if node.function == "element" and node.value.stage is not None:
+            (index,) = node.arguments
+            if index.function != "index" or index.value != axes[0]:
+                raise ValueError("Arrays that are computed together load from one another at their own index only.")
+        for argument in node.arguments:
+            if id(argument) not in seen:
+                seen.add(id(argument))
+                waiting.append(argument)
 
 
 def sources_of(expr: Expr, layouts: Layouts, first: int = 0, given: Sequence[Array] = ()) -> list[Source]:
@@ -289,10 +369,7 @@ def _knows_only_positions(array: Array, bindings: Mapping[int, Expr], position: 
 def _element_function(
     form: Form, array: Array, sources: Sequence[Source], functions: FunctionTable, lifted: Lifted | None
 ) -> list[str]:
-    stage = array.stage
-    if stage is None:
-        raise ValueError("Only the result of a stage can be rendered, not an input.")
-    body = Substitution(form.bindings).of(stage.body)
+    body = Substitution(form.bindings).of(_stage_of(array).body)
     names = {index.number: glsl for index, glsl in form.parameters}
     writer = Writer({id(s.array): s for s in sources}, functions, names, form.lane, {}, lifted)
     value = writer.write(body)

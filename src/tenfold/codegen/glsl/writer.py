@@ -97,7 +97,7 @@ class Writer:
         self._functions = functions
         self._indices = dict(names)
         self._lane = lane
-        self._given = given
+        self._given = dict(given)
         self._lifted = lifted
         known = frozenset(names) | (frozenset([lane.number]) if lane else frozenset())
         self._scopes = [Scope(known, "    ")]
@@ -131,6 +131,26 @@ class Writer:
             self._declared.append((key, self._free_of(expr)))
         self._by_node[id(expr)] = found, expr
         return found
+
+    def keep(self, array: Array, expr: Expr, zero: str) -> Value:
+        """Write what computes an element of an array; loads from that are this value from now on.
+
+        Compilers may not calculate across arrays: `a + b - a` is `b` to them, though it was rounded between. `zero` is
+        a number that they do not know: with its bits a float is what it was, and nobody can tell what was before.
+
+        Args:
+            array: the array, which is loaded from at the position of the element only.
+            expr: the element.
+            zero: GLSL name of an int that is 0.
+        """
+        value = self.write(expr)
+        if self._lane is not None:
+            value = Value(value.spread(), value.dtype, lanes=True)
+        if value.dtype == "float32":
+            value = Value(f"intBitsToFloat(floatBitsToInt({value.text}) ^ {zero})", value.dtype, value.lanes)
+        kept = self._named(value, 0)
+        self._given[id(array)] = kept.text
+        return kept
 
     def _constant(self, expr: Expr) -> Value:
         if self._lifted is None or expr.dtype != "int32" or abs(expr.value) <= TEXEL:

@@ -90,6 +90,8 @@ class Draw(NamedTuple):
         y: the first row.
         width: how many columns are written; 0 for all from `x` on.
         height: how many rows; 0 for all from `y` on.
+        others: where the outputs behind those go: a texture of one layer for each, of the target's size and of any
+            format. Recordings have none.
     """
 
     program: Program
@@ -103,6 +105,7 @@ class Draw(NamedTuple):
     y: int = 0
     width: int = 0
     height: int = 0
+    others: tuple[Texture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ class Limits:
         texture_size: most texels along a side.
         array_layers: most layers of an array texture.
         texture_units: most textures that a program reads.
-        draw_buffers: most layers that a draw writes.
+        draw_buffers: most layers or textures that a draw writes.
         uniform_vectors: how many elements of `ints` and `floats` together a program may have.
         float32_targets: whether float32 textures can be drawn into.
         float16_targets: whether float16 textures can.

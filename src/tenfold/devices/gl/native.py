@@ -17,6 +17,7 @@ from tenfold.devices.gl import library as gl
 from tenfold.devices.gl.bindings import Bindings, Call
 from tenfold.devices.gl.context import RESETS, Context, open_context
 from tenfold.devices.gl.drivers import Driver
+from tenfold.devices.gl.framebuffers import Framebuffers
 from tenfold.devices.gl.interface import Draw, Format, GlDevice, Program, ReadInFlight, Texture, TimerInFlight
 from tenfold.devices.gl.library import ffi, new_name
 from tenfold.devices.gl.limits import find_extensions, find_limits
@@ -69,7 +70,6 @@ class NativeGlDevice(GlDevice):
         self.functions = self._context.functions
         self._lost = ""
         self._disposed = False
-        self._framebuffers: dict[int, dict[tuple[int, int], int]] = {}
         self._recordings: dict[int, _Recording | None] = {}
         self._next_recording = 0
         self._timer_functions: TimerFunctions | None = None
@@ -84,6 +84,7 @@ class NativeGlDevice(GlDevice):
         # Elsewhere nothing is gained by pipelines, and linked programs are what drivers are made for.
         self._programs = Pipelines(self._context) if self._is_llvmpipe else LinkedPrograms(self._context)
         self._bindings = Bindings(self.functions, self._programs.use)
+        self._framebuffers = Framebuffers(self.functions, self.limits.draw_buffers, self._bindings)
         self._prepare()
 
     # -- context ------------------------------------------------------------------------------------------
@@ -164,10 +165,7 @@ class NativeGlDevice(GlDevice):
         """Give a texture back. Recordings that use it cannot be replayed any more."""
         self.current()
         g, handle = self.functions, texture.handle
-        framebuffers = list(self._framebuffers.pop(handle, {}).values())
-        if framebuffers:
-            self._bindings.forget_framebuffers(framebuffers)
-            g.glDeleteFramebuffers(len(framebuffers), framebuffers)
+        self._framebuffers.forget(texture)
         self._spoil_recordings(texture)
         self._bindings.forget_texture(handle)
         g.glDeleteTextures(1, [handle])
@@ -216,6 +214,8 @@ class NativeGlDevice(GlDevice):
     def record(self, draws: Sequence[Draw]) -> int:
         """Prepare a list of draws for `replay`; gives its number."""
         self.current()
+        if any(draw.others for draw in draws):
+            raise ValueError("A recorded draw writes layers of one texture; run draws with `others` by `draw`.")
         after = Bindings(self.functions, self._programs.use)
         calls = [call for draw in draws for call in self._calls(draw, after)]
         needs: set[Texture | Program] = set()
@@ -249,15 +249,10 @@ class NativeGlDevice(GlDevice):
 
     def _calls(self, draw: Draw, bindings: Bindings) -> list[Call]:
         """What runs a draw where `bindings` stand, after checking it."""
-        target = draw.target
         if len(draw.inputs) != draw.program.inputs:
             raise ValueError(f"The program reads {draw.program.inputs} textures, got {len(draw.inputs)}.")
         viewport = _viewport(draw)
-        try:
-            framebuffer = self._framebuffers[target.handle][draw.first_layer, draw.layers]
-        except KeyError:
-            framebuffer = self._make_framebuffer(target, draw.first_layer, draw.layers)
-        return bindings.calls(draw, framebuffer, viewport)
+        return bindings.calls(draw, self._framebuffers.of(draw), viewport)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -373,29 +368,6 @@ class NativeGlDevice(GlDevice):
         if not self._is_llvmpipe or side & (side - 1) or side == self.limits.texture_size:
             return side
         return max(side + 1, 3)
-
-    def _make_framebuffer(self, texture: Texture, first: int, count: int) -> int:
-        """The framebuffer that draws into `count` layers of a texture; it goes when the texture does."""
-        g, most = self.functions, min(texture.layers - first, self.limits.draw_buffers)
-        if not (first >= 0 and 1 <= count <= most):
-            raise ValueError(
-                f"A draw cannot write {count} layers from {first} on of a texture with {texture.layers}; "
-                f"the driver writes at most {self.limits.draw_buffers} at once."
-            )
-        handle = new_name(g.glGenFramebuffers)
-        g.glBindFramebuffer(gl.DRAW_FRAMEBUFFER, handle)
-        self._bindings.framebuffer = handle
-        attachments = [gl.COLOR_ATTACHMENT0 + i for i in range(count)]
-        for i, attachment in enumerate(attachments):
-            g.glFramebufferTextureLayer(gl.DRAW_FRAMEBUFFER, attachment, texture.handle, 0, first + i)
-        g.glDrawBuffers(count, attachments)
-        status = g.glCheckFramebufferStatus(gl.DRAW_FRAMEBUFFER)
-        if status != gl.FRAMEBUFFER_COMPLETE:
-            self._bindings.forget_framebuffers([handle])
-            g.glDeleteFramebuffers(1, [handle])
-            raise BackendError(f"The GL driver cannot draw into {texture.format.name} textures ({status:#x}).")
-        self._framebuffers.setdefault(texture.handle, {})[first, count] = handle
-        return handle
 
     def _upload(self, texture: Texture, row: int, width: int, height: int, layers: int, values: np.ndarray) -> None:
         layout, kind, dtype = UPLOAD_AS[texture.format.name]
