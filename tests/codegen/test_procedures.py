@@ -8,11 +8,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tenfold.codegen.compute import Array
+from tenfold.codegen.compute import Array, both
 from tenfold.codegen.evaluate import evaluate
-from tenfold.codegen.expr import Expr, cast
+from tenfold.codegen.expr import Expr, call, cast
 from tenfold.codegen.loops.program import Target
+from tenfold.codegen.procedures import Instead, Ranking
 from tenfold.codegen.scans import scan
+from tenfold.codegen.sorting import first_in_order
 from tests.codegen.scheduled import Runner, compute_scheduled
 from tests.codegen.test_scans import ACCUMULATE, scanned
 from tests.codegen.test_schedule import interpreted, mismatch
@@ -106,3 +108,72 @@ def test_scans_of_what_is_computed(machine: Machine) -> None:
         want = (values[:, ::-1] * 2 + i * 10 + j).astype(np.float32).cumsum(axis)
         check(machine, result, [values], want)
         np.testing.assert_allclose(evaluate(result, [values]), want, rtol=1e-5)
+
+
+# --- rankings ----------------------------------------------------------------------------------------------
+
+
+def _greater(a: Expr, b: Expr) -> Expr:
+    if a.dtype != "float32":
+        return a > b
+    return call("logical_or", a > b, both(call("isnan", b), call("logical_not", call("isnan", a))))
+
+
+def ranked(values: np.ndarray, count: int) -> Array:
+    x = Array(values.shape, str(values.dtype), 0)
+    return first_in_order(values.shape, count, lambda *i: x[i], _greater, greatest_first=True)
+
+
+def greatest(values: np.ndarray, count: int) -> np.ndarray:
+    """The positions of the greatest, NaN last, equal ones as they stand."""
+    keys = -np.where(np.isnan(values), -np.inf, values).astype(np.float64)
+    order = np.lexsort((np.isnan(values), keys), axis=-1)
+    return order[..., :count].astype(np.int32)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 17, 100, 300])
+@pytest.mark.parametrize("rows", [(), (2, 1, 3)])
+def test_rankings(machine: Machine, length: int, rows: tuple[int, ...]) -> None:
+    """Of numbers with ties, NaN, infinities and zeros of both signs; by lists and by digits."""
+    floats = RNG.integers(-5, 5, (*rows, length)).astype(np.float32)
+    odd = RNG.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-40], floats.shape)
+    floats = np.where(RNG.uniform(size=floats.shape) < 0.4, odd, floats).astype(np.float32)
+    integers = RNG.choice([-(2**31), 2**31 - 1, -1, 0, 1, 7], floats.shape).astype(np.int32)
+    for values in (floats, integers):
+        for count in sorted({1, min(3, length), length // 2, length} - {0}):
+            result = ranked(values, count)
+            (got,) = compute_scheduled(machine.run, [result], [values], PLAIN)
+            assert np.array_equal(got, greatest(values, count)), (values, count)
+    check(machine, ranked(floats, min(length, 5)), [floats], greatest(floats, min(length, 5)))
+
+
+def test_rankings_of_rows_in_and_out_of_order(machine: Machine) -> None:
+    for values in (np.arange(3000), np.arange(3000)[::-1], np.zeros(3000), np.full(3000, np.nan)):
+        row = np.ascontiguousarray(values, np.float32)
+        for count in (1, 40, 3000):
+            (got,) = compute_scheduled(machine.run, [ranked(row, count)], [row], PLAIN)
+            assert np.array_equal(got, greatest(row, count))
+
+
+def test_both_ways_of_ranking_are_taken() -> None:
+    def is_short(length: int, count: int) -> bool:
+        values = np.zeros(length, np.float32)
+        instead = ranked(values, count).procedure
+        assert isinstance(instead, Instead)
+        (array,) = instead.sources
+        assert isinstance(array.procedure, Ranking)
+        return array.procedure.is_short
+
+    assert is_short(8, 8)
+    assert is_short(100_000, 10)
+    assert not is_short(1000, 1000)
+    assert not is_short(100_000, 300)
+
+
+def test_rankings_of_columns(machine: Machine) -> None:
+    """What is ranked along need not lie in memory."""
+    values = RNG.normal(size=(37, 5)).astype(np.float32)
+    x = Array(values.shape, "float32", 0)
+    result = first_in_order((5, 37), 7, lambda i, j: x[j, i], _greater, greatest_first=True)
+    check(machine, result, [values], greatest(values.T, 7))
+    assert np.array_equal(evaluate(result, [values]), greatest(values.T, 7))

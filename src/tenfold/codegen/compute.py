@@ -143,7 +143,7 @@ class Array:
     @property
     def is_computed(self) -> bool:
         """Whether it is computed, and no input."""
-        return self._stage is not None or self._in_stages is not None
+        return self._stage is not None or self._in_stages is not None or self.procedure is not None
 
     @property
     def rank(self) -> int:

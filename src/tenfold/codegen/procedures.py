@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import log, prod
+from typing import Final
 
-from tenfold.codegen.compute import Array, Index, Procedure, loaded_arrays
+from tenfold.codegen.compute import Array, Index, Procedure, loaded_arrays, read_by
 from tenfold.codegen.expr import Expr
 
 
@@ -49,8 +50,7 @@ class Scan(Procedure):
 class Ranking(Procedure):
     """The positions of the greatest elements of rows, the greatest first, equal ones as they stand.
 
-    NaN goes behind all numbers. An array of these is longer than the positions: what follows them in a row is room that
-    the procedure works in.
+    NaN goes behind all numbers. Rows of the array begin with the positions; behind these there is `room` to work in.
 
     Attributes:
         axes: an index variable for each axis of the elements; the last one is ranked along.
@@ -71,6 +71,57 @@ class Ranking(Procedure):
     def work(self) -> int:
         """How many times it computes something, roughly."""
         return 4 * _size(self.axes)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it takes less time to put the elements that count into a list than to sort all."""
+        length = self.axes[-1].length
+        entering = self.count * (1 + log(length / self.count))
+        return self.count <= LONGEST_LIST and entering * (self.count + 20) + length < 18 * length + 2500
+
+    @property
+    def room(self) -> int:
+        """The length of a row of the array: of the lists, or of two copies of keys and positions, and of counts."""
+        if self.is_short:
+            return 2 * aligned(self.count) + 2 * ALIGNMENT
+        return 4 * aligned(self.axes[-1].length) + DIGITS * (1 << DIGIT_BITS)
+
+
+LONGEST_LIST: Final = 256
+"""So many elements at most are put into a list, into the midst of which each must go in the worst case."""
+
+DIGIT_BITS: Final = 8
+DIGITS: Final = 32 // DIGIT_BITS
+"""Keys of 32 bits are sorted by so many digits of so many bits."""
+
+ALIGNMENT: Final = 16
+"""Parts of a row begin at multiples of so many elements, so that any vector fits between them."""
+
+
+def aligned(length: int) -> int:
+    """The next multiple of `ALIGNMENT`."""
+    return -(-length // ALIGNMENT) * ALIGNMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Instead(Procedure):
+    """A stage that reads what procedures have computed.
+
+    Attributes:
+        array: what the stage computes.
+    """
+
+    array: Array
+
+    @property
+    def sources(self) -> list[Array]:
+        """The arrays that it reads, each once."""
+        return read_by(self.array)
+
+    @property
+    def work(self) -> int:
+        """How many times it computes something, roughly."""
+        return self.array.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ elements at a distance, and a stage takes two steps. Where only the first few ar
 next power of two, so that there is half as much to do from merge to merge.
 
 Equal values stay as they stand. Positions beyond the last stand for nothing and go behind all others.
+
+A machine that computes one element after the other goes by a procedure where it is the greatest that are wanted first.
 """
 
 from __future__ import annotations
@@ -14,8 +16,20 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Final, NamedTuple
 
-from tenfold.codegen.compute import Array, both, compute, in_range, modulo, quotient, reduce, simplify, sum_over
+from tenfold.codegen.compute import (
+    Array,
+    both,
+    compute,
+    fresh_index,
+    in_range,
+    modulo,
+    quotient,
+    reduce,
+    simplify,
+    sum_over,
+)
 from tenfold.codegen.expr import Expr, call, cast, constant, function, select
+from tenfold.codegen.procedures import Instead, Ranking
 from tenfold.codegen.reductions import Element
 
 SHORTEST_RUN: Final = 16
@@ -48,7 +62,9 @@ Place = Callable[[Sequence[Expr], Expr, Expr], Expr]
 """Likewise, to the position alone."""
 
 
-def first_in_order(shape: Sequence[int], count: int, element: Element, before: Before) -> Array:
+def first_in_order(
+    shape: Sequence[int], count: int, element: Element, before: Before, *, greatest_first: bool = False
+) -> Array:
     """The positions of the first elements of rows in an order; equal ones go as they stand.
 
     Args:
@@ -56,13 +72,25 @@ def first_in_order(shape: Sequence[int], count: int, element: Element, before: B
         count: how many positions are wanted, at most the length of that axis.
         element: the values.
         before: the order.
+        greatest_first: whether that order puts the greater float32 or int32 number first, and NaN behind all.
 
     Returns:
         int32 array `[..., count]`.
     """
     if not count:
         return compute([*shape[:-1], 0], lambda *_: 0, "int32")
-    return _Sort(shape, count, element, before).positions()
+
+    def in_stages() -> Array:
+        return _Sort(shape, count, element, before).positions()
+
+    if not greatest_first:
+        return in_stages()
+    pairs = [fresh_index(length) for length in shape]
+    body = element(*(expression for _, expression in pairs))
+    procedure = Ranking(tuple(index for index, _ in pairs), body, count)
+    ranked = Array([*shape[:-1], procedure.room], "int32", procedure=procedure)
+    first = compute([*shape[:-1], count], lambda *i: ranked[i])
+    return Array(first.shape, "int32", procedure=Instead(first), in_stages=in_stages)
 
 
 class _Sort:

@@ -62,7 +62,7 @@ def _topk_definition(x: Array, *, k: int, sorted: bool = True) -> tuple[Array, A
     def element(*i: Expr) -> Expr:
         return cast(x[i], sum_out_type(x.dtype))
 
-    indices = first_in_order(x.shape, k, element, _greater)
+    indices = first_in_order(x.shape, k, element, _greater, greatest_first=True)
     if not sorted and k:
         indices = _as_they_stand(x.shape, element, indices)
     return compute(indices.shape, lambda *i: x[*i[:-1], indices[i]]), indices

@@ -18,6 +18,7 @@ from tenfold.backends.wasm.terms import Arrays, Inside, Slots, StageTerms, StepT
 from tenfold.codegen.compute import Array, compute, stages_of
 from tenfold.codegen.fusing import applied, inlined, with_stages
 from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
+from tenfold.codegen.procedures import Instead
 from tenfold.codegen.routines.convolution import convolve
 from tenfold.codegen.routines.matmul import matmul
 from tenfold.codegen.routines.packing import Operand, pack, packed_size
@@ -118,6 +119,8 @@ def _by_definition(step: StepTerms, slots: Slots, target: Target, number: int) -
     made = applied(step.kernel.definition, inputs, step.attributes, elementwise=step.kernel.elementwise)
     finished = []
     for array in made:
+        if isinstance(array.procedure, Instead):
+            array = array.procedure.array
         if not array.is_computed:
             array = _copy(array)
         if step.epilogue:

@@ -55,7 +55,7 @@ def arrange(axes: Sequence[Index], body: Body, target: Target) -> Arrangement:
     if last is None or last.length < 2:
         return Arrangement(list(axes), None, None, {})
     if last.length < width:
-        if _overhangs(last, body, width):
+        if overhangs(last, body, width):
             return Arrangement(list(axes), last, None, {last.number: last.length})
         return Arrangement(list(axes), None, None, {})
     rows = _rows_of_products(axes, body, reductions)
@@ -85,7 +85,7 @@ def suits(axis: Index, body: Body) -> bool:
     )
 
 
-def _overhangs(axis: Index, body: Body, width: int) -> bool:
+def overhangs(axis: Index, body: Body, width: int) -> bool:
     """Whether lanes beyond the end of a short axis may be computed and thrown away: what they read is near enough."""
     bit = body.bit(axis.number)
     return all(

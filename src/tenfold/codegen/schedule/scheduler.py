@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from tenfold.codegen.compute import Array, Index, Procedure, read_by
 from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import I32, SCALARS, Buffer, Program, Target, Value
-from tenfold.codegen.procedures import Scan
-from tenfold.codegen.schedule import scanning
+from tenfold.codegen.procedures import Instead, Ranking, Scan
+from tenfold.codegen.schedule import ranking, scanning
 from tenfold.codegen.schedule.arrangement import Arrangement, arrange, is_flat
 from tenfold.codegen.schedule.body import Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
@@ -58,13 +58,16 @@ def schedule(array: Array, target: Target, name: str = "kernel") -> Scheduled:
     for one in (array, *sources):
         if one.dtype not in SCALARS and one.dtype != "complex64":
             raise NotImplementedError(f"Loop programs do not compute with {one.dtype}.")
-    by = None if array.procedure is None else _PROCEDURES.get(type(array.procedure))
-    if by is not None:
-        return Scheduled(by(array, array.procedure, sources, target, name), sources)
+    if isinstance(array.procedure, Instead):
+        array = array.procedure.array
+    if array.procedure is not None:
+        make = _PROCEDURES[type(array.procedure)]
+        return Scheduled(make(array, array.procedure, sources, target, name), sources)
     return Scheduled(_Scheduler(array, sources, target).program(name), sources)
 
 
 _PROCEDURES: Final[dict[type[Procedure], Callable[..., Program]]] = {
+    Ranking: ranking.rank,
     Scan: scanning.scan,
 }
 """What makes the programs of procedures."""
