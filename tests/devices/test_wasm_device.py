@@ -107,6 +107,38 @@ def test_wrong_arguments(arguments: tuple[float, ...], arithmetic: NativeModule)
     assert arithmetic.function("i32")(1, 2) == 3
 
 
+def test_calls_in_short(device: NativeWasmDevice, arithmetic: NativeModule) -> None:
+    """Each has its own last arguments, and none disturbs the function itself."""
+    address = device.allocator.allocate(64)
+    store, load = arithmetic.function("store"), arithmetic.function("load")
+    five, any_value, at_once = store.in_short(5), store.in_short(), store.in_short(address + 4, 7)
+    five(address)
+    at_once()
+    assert (load(address), load(address + 4)) == (5, 7)
+    any_value(address, -6)
+    store(address + 4, 8)
+    assert (load(address), load(address + 4)) == (-6, 8)
+    five(address + 4)
+    assert load(address + 4) == 5
+
+
+def test_calls_in_short_that_fail(arithmetic: NativeModule) -> None:
+    store = arithmetic.function("store")
+    five = store.in_short(5)
+    for arguments in [(), (1, 2), ("1",), (2**63,)]:
+        with pytest.raises(TypeError, match=r"store\(i32, i32\) of 'arithmetic' was called with \("):
+            five(*arguments)
+    for last in [(1, 2, 3), (1.5,), (None, 1)]:
+        with pytest.raises(TypeError, match=r"store\(i32, i32\) of 'arithmetic' was called with \("):
+            store.in_short(*last)
+    with pytest.raises(TrapError, match="'store' of the module 'arithmetic' trapped: memory out of bounds"):
+        five(2**32 - 1)
+    arithmetic.dispose()
+    for call in (five, store.in_short):
+        with pytest.raises(DisposedError, match="after its module 'arithmetic' went"):
+            call(0)
+
+
 def test_a_function_is_found_once(arithmetic: NativeModule) -> None:
     assert arithmetic.function("i32") is arithmetic.function("i32")
 

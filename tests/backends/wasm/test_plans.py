@@ -235,6 +235,7 @@ def test_a_failed_run_gives_back_what_it_took(wasm: WasmBackend, monkeypatch: py
     graph, feeds = small_network()
     program, x = Program(graph), tensor(feeds["x"])
     tf.dispose(program.run({"x": x}))
+    tf.memory()
     before = wasm.device.allocator.bytes
 
     def fail(*_: object) -> None:

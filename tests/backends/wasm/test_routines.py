@@ -99,7 +99,7 @@ def test_when_products_go_by_tiles(
 def test_what_products_take_is_given_back(wasm: WasmBackend) -> None:
     x = tf.tensor(RNG.uniform(-1, 1, (100, 100)).astype(np.float32))
     x.mat_mul(x).dispose()
-    before = wasm.device.allocator.bytes[0]
+    before = tf.memory().details["num_bytes_in_wasm"]
     for _ in range(20):
         x.mat_mul(x).dispose()
-    assert wasm.device.allocator.bytes[0] == before
+    assert tf.memory().details["num_bytes_in_wasm"] == before

@@ -8,7 +8,7 @@ lock guards all of it.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Hashable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -76,7 +76,7 @@ class WasmBackend(Backend):
         self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
         self.host_calls: Counter[tuple[str, str]] = Counter()
         self.workspace = Workspace(self.device)
-        self._free = self.device.allocator.free
+        self._given_back: deque[int] = deque()
         self._calls: dict[Hashable, Call] = {}
         self._num_data_ids = 0
         self.lock = threading.RLock()
@@ -86,6 +86,7 @@ class WasmBackend(Backend):
 
     def write(self, values: np.ndarray, shape: Shape, dtype: DType) -> Storage:
         with self.lock:
+            self.free_given_back()
             if dtype == "string":
                 self._num_data_ids += 1
                 return Storage(self, values, shape, dtype, sum(len(v) for v in values.ravel() if v is not None))
@@ -118,17 +119,24 @@ class WasmBackend(Backend):
         return self.read_sync(storage)
 
     def dispose_data(self, storage: Storage) -> None:
-        with self.lock:
-            self._num_data_ids -= 1
-            if storage.dtype != "string":
-                self._free(storage.data)
-            storage.data = None
+        # The lock takes as long as the rest: whoever has it next frees the block.
+        self._num_data_ids -= 1
+        if storage.dtype != "string":
+            self._given_back.append(storage.data)
+        storage.data = None
+
+    def free_given_back(self) -> None:
+        """Free the blocks of storages that are gone; only with the lock."""
+        given_back, free = self._given_back, self.device.allocator.free
+        while given_back:
+            free(given_back.popleft())
 
     def num_data_ids(self) -> int:
         return self._num_data_ids
 
     def memory(self) -> BackendMemory:
         with self.lock:
+            self.free_given_back()
             self.workspace.free_forgotten()
         used, peak, reserved, _ = self.device.allocator.bytes
         return BackendMemory(
@@ -143,6 +151,8 @@ class WasmBackend(Backend):
 
     def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         with self.lock:
+            if self._given_back:
+                self.free_given_back()
             call = self._calls.get(call_key(kernel_name, inputs, attributes))
             if call is not None:
                 return call(inputs, attributes)
@@ -154,7 +164,8 @@ class WasmBackend(Backend):
             call = self.compiled_call(kernel, inputs, attributes)
             while len(self._calls) >= MOST_CALLS:
                 del self._calls[next(iter(self._calls))]
-            self._calls[call_key(kernel.name, inputs, attributes)] = call
+            # Methods are called faster than objects.
+            self._calls[call_key(kernel.name, inputs, attributes)] = call.__call__
             return call(inputs, attributes)
 
     @property

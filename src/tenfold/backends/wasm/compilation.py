@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from tenfold.backends.call_keys import frozen
-from tenfold.backends.wasm.calls import Call, GeneratedCall, LeanCall, Output, Recipe, SingleCall, ViewCall, nbytes
+from tenfold.backends.wasm.calls import Call, GeneratedCall, Output, Recipe, ViewCall, nbytes, single_call
 from tenfold.backends.wasm.checks import CHECKS, CheckedCall
 from tenfold.backends.wasm.host_calls import HostCall
 from tenfold.backends.wasm.modules import WIDTH, Stage, module_of
@@ -86,9 +86,7 @@ def _recipe(
 def _call(backend: WasmBackend, name: str, recipe: Recipe, one: bool) -> Call:
     """What runs a recipe, which has one output that is not in a list, or several."""
     module = _loaded(backend, name, recipe, any_length=False)
-    is_lean = len(recipe.stages) == len(recipe.sizes) == 1 and recipe.outputs[0].value == recipe.inputs
-    kind = (LeanCall if is_lean else SingleCall) if one else GeneratedCall
-    return kind(backend, module, recipe)
+    return (single_call if one else GeneratedCall)(backend, module, recipe)
 
 
 def _flat_call(backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: Attributes, wanted: TensorSpec) -> Call:
@@ -106,7 +104,7 @@ def _flat_call(backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: A
     module = backend.modules.get(key)
     if module is None:
         module = backend.modules[key] = _loaded(backend, kernel.name, recipe, any_length=True)
-    return LeanCall(backend, module, recipe, (-(-size // WIDTH),))
+    return single_call(backend, module, recipe, (-(-size // WIDTH),))
 
 
 def _is_flat(specs: Specs, wanted: TensorSpec) -> bool:

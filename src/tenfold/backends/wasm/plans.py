@@ -69,6 +69,7 @@ class WasmPlan:
         backend, made = self._backend, self.assembly
         given = [operand.storage for operand in inputs]
         with backend.lock:
+            backend.free_given_back()
             backend.workspace.free_forgotten()
             allocator = backend.device.allocator
             fresh: list[int] = []

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 import wasmtime
 from wasmtime import _ffi as ffi
@@ -22,9 +25,11 @@ _VALUE_BYTES: Final = 16
 _FORMATS: Final = {"i32": "q8x", "i64": "q8x", "f32": "f12x", "f64": "d8x"}
 _RESULT_FORMATS: Final = {"i32": "i", "i64": "q", "f32": "f", "f64": "d"}
 
-_call_unchecked: Final = ctypes.CFUNCTYPE(
-    ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p
-)(ctypes.cast(ffi.dll.wasmtime_func_call_unchecked, ctypes.c_void_p).value or 0)
+_ADDRESS: Final = ctypes.cast(ffi.dll.wasmtime_func_call_unchecked, ctypes.c_void_p).value or 0
+# The engine's function, called without Python's lock, and with it. Its arguments are pointers and a size. They are not
+# declared: those of the right types pass faster so.
+_call_unlocked: Final = ctypes.CFUNCTYPE(ctypes.c_size_t)(_ADDRESS)
+_call_locked: Final = ctypes.PYFUNCTYPE(ctypes.c_size_t)(_ADDRESS)
 
 
 class NativeFunction:
@@ -36,7 +41,7 @@ class NativeFunction:
         types: the types of its parameters.
     """
 
-    __slots__ = ("_bound", "_pack", "_trap", "_unpack", "_values", "module_name", "name", "types")
+    __slots__ = ("_callee", "_run", "_unpack", "_values", "module_name", "name", "types")
 
     def __init__(self, store: wasmtime.Store, function: wasmtime.Func, name: str, module_name: str) -> None:
         self.name = name
@@ -48,39 +53,82 @@ class NativeFunction:
             raise TypeError(f"The function {name!r} of {module_name!r} takes or gives {', '.join(sorted(unknown))}.")
         if len(results) > 1:
             raise TypeError(f"The function {name!r} of {module_name!r} has {len(results)} results; one is possible.")
-        self._pack = struct.Struct("<" + "".join(_FORMATS[type] for type in self.types)).pack_into
         self._unpack = struct.Struct("<" + _RESULT_FORMATS[results[0]]).unpack_from if results else None
-        slots = max(len(self.types), len(results), 1)
-        self._values = ctypes.create_string_buffer(slots * _VALUE_BYTES)
-        self._trap = ctypes.c_void_p()
-        # What the foreign call gets, made once, and what that points to.
-        arguments = (
-            ctypes.cast(store._context(), ctypes.c_void_p),
-            ctypes.c_void_p(ctypes.addressof(function._func)),
-            ctypes.c_void_p(ctypes.addressof(self._values)),
-            ctypes.c_size_t(slots),
-            ctypes.c_void_p(ctypes.addressof(self._trap)),
-        )
-        self._bound: tuple[tuple[Any, ...], Any] = (arguments, (store, function))
+        self._callee = _Callee((store, function), name, module_name, self.types, max(len(self.types), len(results), 1))
+        self._values = self._callee.new_values()
+        self._run = self._callee.caller(_call_unlocked, self._values, ())
 
     def __call__(self, *arguments: float) -> float | None:
         """Run the function on this thread; see `interface.Function`."""
-        try:
-            self._pack(self._values, 0, *arguments)
-        except struct.error as error:
-            raise TypeError(self._mismatch(arguments)) from error
-        # The store is held here, too: it must not go while it runs, even if the module is disposed meanwhile.
-        bound, _store = self._bound
-        if not bound:
-            raise DisposedError(f"The function {self.name!r} was called after its module {self.module_name!r} went.")
-        failed = _call_unchecked(*bound)
-        if failed or self._trap.value:
-            raise self._failure(failed)
+        self._run(*arguments)
         return None if self._unpack is None else self._unpack(self._values)[0]
+
+    def in_short(self, *last: float) -> Callable[..., None]:
+        """The function with its last arguments given; see `interface.Function`."""
+        return self._callee.caller(_call_locked, self._callee.new_values(), last)
 
     def forget(self) -> None:
         """Let go of the store; calls are errors from now on."""
-        self._bound = ((), None)
+        self._callee.bound = None
+
+
+@dataclass(slots=True)
+class _Callee:
+    """What a call needs of a function.
+
+    Attributes:
+        bound: the store, and the function in it; None once they are gone.
+        trap: where the engine puts a pointer to what went wrong.
+    """
+
+    bound: tuple[wasmtime.Store, wasmtime.Func] | None
+    name: str
+    module_name: str
+    types: tuple[str, ...]
+    slots: int
+    trap: ctypes.c_void_p = field(default_factory=ctypes.c_void_p)
+
+    def new_values(self) -> ctypes.Array[ctypes.c_char]:
+        """An array for the arguments of a call, or for its result."""
+        return ctypes.create_string_buffer(self.slots * _VALUE_BYTES)
+
+    def caller(
+        self, engine_call: Callable[..., int], values: ctypes.Array[ctypes.c_char], last: tuple[float, ...]
+    ) -> Callable[..., None]:
+        """What puts arguments into an array, where the last ones stand already, and runs the function."""
+        store, function = self._present()
+        first = self.types[: len(self.types) - len(last)]
+        try:
+            _packer(self.types[len(first) :]).pack_into(values, len(first) * _VALUE_BYTES, *last)
+        except struct.error as error:
+            raise TypeError(self._mismatch(last)) from error
+        pack, trap = partial(_packer(first).pack_into, values, 0), self.trap
+        # What the foreign call gets, made once.
+        pointers = (
+            ctypes.cast(store._context(), ctypes.c_void_p),
+            ctypes.c_void_p(ctypes.addressof(function._func)),
+            ctypes.c_void_p(ctypes.addressof(values)),
+            ctypes.c_size_t(self.slots),
+            ctypes.c_void_p(ctypes.addressof(trap)),
+        )
+
+        def call(*arguments: float) -> None:
+            try:
+                pack(*arguments)
+            except struct.error as error:
+                raise TypeError(self._mismatch((*arguments, *last))) from error
+            # The store is held here, too: it must not go while it runs, even if the module is disposed meanwhile.
+            _held = self.bound or self._present()
+            failed = engine_call(*pointers)
+            if failed or trap.value:
+                raise self._failure(failed)
+
+        return call
+
+    def _present(self) -> tuple[wasmtime.Store, wasmtime.Func]:
+        if self.bound is None:
+            raise DisposedError(f"The function {self.name!r} was called after its module {self.module_name!r} went.")
+        return self.bound
 
     def _mismatch(self, arguments: tuple[float, ...]) -> str:
         given = ", ".join(repr(argument) for argument in arguments)
@@ -95,11 +143,15 @@ class NativeFunction:
             message = str(wasmtime.WasmtimeError._from_ptr(pointer)).strip()
             failure = TrapError(f"{what} failed: {message if raised is None else f'it called what raised {raised!r}'}.")
         else:
-            trap = wasmtime.Trap._from_ptr(ctypes.cast(self._trap, ctypes.POINTER(ffi.wasm_trap_t)))
-            self._trap.value = None
+            trap = wasmtime.Trap._from_ptr(ctypes.cast(self.trap, ctypes.POINTER(ffi.wasm_trap_t)))
+            self.trap.value = None
             failure = trap_error(trap, what, self.name)
         failure.__cause__ = raised
         return failure if raised is None or isinstance(raised, Exception) else raised
+
+
+def _packer(types: Sequence[str]) -> struct.Struct:
+    return struct.Struct("<" + "".join(_FORMATS[type] for type in types))
 
 
 def trap_error(trap: wasmtime.Trap, what: str, name: str = "") -> TrapError:

@@ -91,6 +91,7 @@ class XnnpackBackend(WasmBackend):
 
     def run_step(self, step: Step, operands: Sequence[Operand | None]) -> KernelResult:
         with self.lock:
+            self.free_given_back()
             result = self._run_fused(step, operands) if step.epilogue and step.kernel in FUSING else None
             return super().run_step(step, operands) if result is None else result
 
