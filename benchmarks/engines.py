@@ -2,9 +2,9 @@
 
 An engine answers `about`, `load` (a model and the values to feed it), `run` (one inference, timed by the
 engine itself from values in memory to values in memory) and `outputs`. Engines that draw also answer `chain` (many
-small ops, each of the one before) and `draws` (how many another command takes). Processes live through all rounds, so
-that rounds of different engines can alternate. `serve` is the engine's side in Python; tfjs/commands.mjs is the other
-one, in Node.js and in a browser.
+small ops, each of the one before) and `draws` (how many another command takes, and how many its ops ask for). Processes
+live through all rounds, so that rounds of different engines can alternate. `serve` is the engine's side in Python;
+tfjs/commands.mjs is the other one, in Node.js and in a browser.
 """
 
 from __future__ import annotations
@@ -63,6 +63,19 @@ LOG_LINES = 20
 """How much is shown of what a failed engine wrote to its error stream."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What a command made the device do.
+
+    Attributes:
+        made: how many draws there were.
+        asked: how many the ops asked for, of which several may have become one.
+    """
+
+    made: int
+    asked: int
+
+
 class EngineProcess:
     """A running engine; a context manager that ends it."""
 
@@ -118,7 +131,12 @@ class EngineProcess:
 
     def draws(self, of: str, **arguments: object) -> int:
         """How many draws a command takes."""
-        return int(self._ask("draws", of=of, **arguments)["draws"])
+        return self.count_draws(of, **arguments).made
+
+    def count_draws(self, of: str, **arguments: object) -> Draws:
+        """The draws that a command takes, and those that its ops ask for; engines that tell no difference make none."""
+        answer = self._ask("draws", of=of, **arguments)
+        return Draws(int(answer["draws"]), int(answer.get("asked", answer["draws"])))
 
     def _ask(self, command: str, **arguments: object) -> Any:
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
@@ -163,8 +181,8 @@ class DrawingEngine(Engine, Protocol):
     def chain(self, count: int) -> Chain:
         """Add one `count` times to an 8x8 tensor on the device, which starts with zeros."""
 
-    def draws(self) -> int:
-        """How many draws there have been."""
+    def draws(self) -> Draws:
+        """The draws that there have been."""
 
 
 class Server:
@@ -196,7 +214,8 @@ class Server:
             case "draws" if isinstance(self._engine, DrawingEngine):
                 before = self._engine.draws()
                 self.answer({**request, "command": request["of"]})
-                return {"draws": self._engine.draws() - before}
+                after = self._engine.draws()
+                return {"draws": after.made - before.made, "asked": after.asked - before.asked}
             case command:
                 raise ValueError(f"{command!r} is not possible now")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import tenfold as tf
 from benchmarks.drivers import DRIVERS, Driver, driver_threads
-from benchmarks.engines import About, Chain, Inference, Server, Values, blas_threads, python_runtime, serve
+from benchmarks.engines import About, Chain, Draws, Inference, Server, Values, blas_threads, python_runtime, serve
 
 
 class TenfoldEngine:
@@ -71,9 +71,9 @@ class TenfoldDrawing(TenfoldEngine):
         about = super().about()
         return About(about.name, f"{about.runtime}, {self._backend.limits.renderer}", driver_threads())
 
-    def draws(self) -> int:
-        """How many draws there have been."""
-        return int(self._backend.draws)
+    def draws(self) -> Draws:
+        """The draws that there have been."""
+        return Draws(int(self._backend.draws_made), int(self._backend.draws))
 
     def chain(self, count: int) -> Chain:
         """Add one `count` times to an 8x8 tensor on the device; what may be compiled or uploaded has been before."""
