@@ -415,10 +415,11 @@ def _depthwise(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Array |
 def _depthwise_back_to_input(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Array | None:
     dy, filter = writer.inputs
     height, width, _, multiplier = filter.shape
-    if dy.shape[-1] < 2 or any(axis.stride > 1 for axis in windows.axes):
+    axes = windows.axes
+    if dy.shape[-1] < 2 or any(axis.stride > 1 for axis in axes):
         return None
     back = compute(filter.shape, lambda p, q, *at: filter[[simplify(height - 1 - p), simplify(width - 1 - q), *at]])
-    turned = [_turned(axis, 0, axis.window, 0, axis.size) for axis in windows.axes]
+    turned = [_turned(axis, 0, axis.window, 0, axis.size) for axis in axes]
     given = _slid(writer, dy, writer.define(back), turned)
     if multiplier == 1:
         return given

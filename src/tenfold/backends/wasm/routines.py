@@ -8,6 +8,7 @@ from typing import Final
 
 from tenfold.backends.wasm.calls import Recipe
 from tenfold.backends.wasm.convolutions import CONVOLUTIONS
+from tenfold.backends.wasm.poolings import POOLINGS
 from tenfold.backends.wasm.recipes import MakeRecipe, RecipeWriter
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Target
@@ -47,5 +48,5 @@ def _mat_mul(
     return writer.recipe(product, spec)
 
 
-ROUTINES: Final[dict[str, MakeRecipe]] = {"BatchMatMul": _mat_mul, **CONVOLUTIONS}
+ROUTINES: Final[dict[str, MakeRecipe]] = {"BatchMatMul": _mat_mul, **CONVOLUTIONS, **POOLINGS}
 """The kernels that have routines."""
