@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import prod
 
 import numpy as np
 import pytest
 
 from tenfold.codegen.compute import Array, both
 from tenfold.codegen.evaluate import evaluate
-from tenfold.codegen.expr import Expr, call, cast
+from tenfold.codegen.expr import Expr, call, cast, constant
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.procedures import Instead, Ranking
 from tenfold.codegen.scans import scan
+from tenfold.codegen.segments import last_places, segment_sums
 from tenfold.codegen.sorting import first_in_order
 from tests.codegen.scheduled import Runner, compute_scheduled
 from tests.codegen.test_scans import ACCUMULATE, scanned
@@ -177,3 +179,67 @@ def test_rankings_of_columns(machine: Machine) -> None:
     result = first_in_order((5, 37), 7, lambda i, j: x[j, i], _greater, greatest_first=True)
     check(machine, result, [values], greatest(values.T, 7))
     assert np.array_equal(evaluate(result, [values]), greatest(values.T, 7))
+
+
+# --- scatters ----------------------------------------------------------------------------------------------
+
+
+def scattered(kind: str, keys: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Element after element; keys of no segment are passed over."""
+    rows = keys.shape[:-1]
+    flat_keys = keys.reshape(prod(rows), keys.shape[-1])
+    flat_values = values.reshape(*flat_keys.shape, *values.shape[keys.ndim :])
+    result = np.zeros((len(flat_keys), count, *flat_values.shape[2:]), values.dtype)
+    for row, number in np.ndindex(flat_keys.shape):
+        key = flat_keys[row, number]
+        if 0 <= key < count:
+            found = flat_values[row, number]
+            result[row, key] = result[row, key] | found if kind == "any" else result[row, key] + found
+    return result.reshape(*rows, count, *values.shape[keys.ndim :])
+
+
+SCATTERS = [
+    *(((50,), 7, (length,)) for length in (1, 2, 3, 4, 5, 8, 13, 63, 64, 65, 131)),
+    ((50,), 7, ()),
+    ((1,), 1, ()),
+    ((0,), 5, (3,)),
+    ((20,), 1, (2, 3)),
+    ((3, 9), 6, ()),
+    ((2, 2, 9), 3, (2, 1, 5)),
+]
+
+
+@pytest.mark.parametrize(("keys_shape", "count", "inner"), SCATTERS)
+def test_scatters(machine: Machine, keys_shape: tuple[int, ...], count: int, inner: tuple[int, ...]) -> None:
+    keys = RNG.integers(-1, count + 1, keys_shape).astype(np.int32)
+    k = Array(keys_shape, "int32", 0)
+    for dtype in ("float32", "int32", "complex64", "bool"):
+        kind = "any" if dtype == "bool" else "sum"
+        values = values_of(dtype, (*keys_shape, *inner))
+        v = Array(values.shape, dtype, 1)
+        result = segment_sums(kind, k, [count], inner, partial(_cast_element, v, dtype))
+        want = scattered(kind, keys, values, count)
+        (got,) = compute_scheduled(machine.run, [result], [keys, values], PLAIN)
+        assert np.array_equal(got, want), dtype
+        if dtype == "float32":
+            check(machine, result, [keys, values], want)
+    check(machine, last_places(k, [count]), [keys], last_of(keys, count))
+
+
+def last_of(keys: np.ndarray, count: int) -> np.ndarray:
+    flat = keys.reshape(prod(keys.shape[:-1]), keys.shape[-1])
+    result = np.full((len(flat), count), -1, np.int32)
+    for row, number in np.ndindex(flat.shape):
+        if 0 <= flat[row, number] < count:
+            result[row, flat[row, number]] = number
+    return result.reshape(*keys.shape[:-1], count)
+
+
+def test_scatters_of_what_does_not_lie_in_memory(machine: Machine) -> None:
+    values = RNG.integers(-5, 5, (6, 40)).astype(np.float32)
+    keys = RNG.integers(0, 3, 40).astype(np.int32)
+    k, v = Array((40,), "int32", 0), Array(values.shape, "float32", 1)
+    result = segment_sums("sum", k, [3], (6,), lambda number, inner: v[inner, number])
+    check(machine, result, [keys, values], scattered("sum", keys, values.T, 3))
+    of_one = segment_sums("sum", k, [3], (), lambda number: constant(1.0, "float32"))
+    check(machine, of_one, [keys], np.bincount(keys, minlength=3).astype(np.float32))

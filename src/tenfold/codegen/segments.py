@@ -3,6 +3,8 @@
 Nothing is written to a place that data names, as shaders cannot: each result looks for what belongs to it. Where few
 elements meet few results it asks each of them. Otherwise the elements are sorted by key first, and bisection finds
 where a key ends; sums over neighbours of the same key are then made by runs, and runs of runs.
+
+A machine that may write where data says goes by a procedure, which takes each element once.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Final
 
-from tenfold.codegen.compute import Array, both, compute, flatten, in_range, reduce, simplify
+from tenfold.codegen.compute import Array, both, compute, flatten, fresh_index, in_range, reduce, simplify
 from tenfold.codegen.expr import Expr, call, select
+from tenfold.codegen.procedures import Scatter
 from tenfold.codegen.reductions import Element, reduce_axes
 from tenfold.codegen.sorting import first_in_order, how_many
 
@@ -38,6 +41,39 @@ def segment_sums(kind: str, keys: Array, segments: Sequence[int], inner: Sequenc
     Returns:
         Array `[..., *segments, *inner]`.
     """
+
+    def in_stages() -> Array:
+        return _sums_in_stages(kind, keys, segments, inner, value)
+
+    return _scattered(kind, keys, segments, inner, value, in_stages)
+
+
+def _scattered(
+    kind: str,
+    keys: Array,
+    segments: Sequence[int],
+    inner: Sequence[int],
+    value: Element,
+    in_stages: Callable[[], Array],
+) -> Array:
+    """What a procedure computes, or stages."""
+    rows = keys.rank - 1
+    pairs = [fresh_index(length) for length in (*keys.shape, *inner)]
+    axes, at = [index for index, _ in pairs], [expression for _, expression in pairs]
+    body = value(*at)
+    procedure = Scatter(
+        kind,
+        tuple(axes[:rows]),
+        axes[rows],
+        tuple(axes[rows + 1 :]),
+        keys[at[: rows + 1]],
+        body,
+        prod(segments),
+    )
+    return Array([*keys.shape[:-1], *segments, *inner], body.dtype, procedure=procedure, in_stages=in_stages)
+
+
+def _sums_in_stages(kind: str, keys: Array, segments: Sequence[int], inner: Sequence[int], value: Element) -> Array:
     *rows, elements = keys.shape
     count, width = prod(segments), prod(inner)
     levels = _levels(elements)
@@ -65,6 +101,14 @@ def segment_sums(kind: str, keys: Array, segments: Sequence[int], inner: Sequenc
 
 def last_places(keys: Array, segments: Sequence[int]) -> Array:
     """The place of the last element of each key, negative where there is none; see `segment_sums`."""
+
+    def in_stages() -> Array:
+        return _last_in_stages(keys, segments)
+
+    return _scattered("last", keys, segments, (), lambda *i: i[-1], in_stages)
+
+
+def _last_in_stages(keys: Array, segments: Sequence[int]) -> Array:
     *rows, elements = keys.shape
     count = prod(segments)
     if prod(rows) * count * elements <= max(

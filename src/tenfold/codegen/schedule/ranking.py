@@ -1,7 +1,7 @@
-"""The greatest elements of rows, by keys: integers that rise from the element that goes first to the one that goes last.
+"""The greatest elements of rows, by keys: integers that rise from what goes first to what goes last.
 
-Where few are wanted, those so far stand in a sorted list. Vectors of keys are compared with the last of it, and one that
-goes before that is put where it belongs: each entry of the list stays, becomes the new one, or the one before it.
+Where few are wanted, those so far stand in a sorted list. Vectors of keys are compared with the last of it, and a key
+that goes before that is put where it belongs: each entry of the list stays, becomes the new one, or the one before it.
 
 Else all keys are sorted by digits, from the lowest to the highest: those with the same digit are counted, so that each
 can be put where it belongs.
