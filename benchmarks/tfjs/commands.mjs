@@ -3,7 +3,7 @@
 
 // `read(path)` gives the bytes of a file; `isAsync` says whether outputs are awaited by data() or taken by dataSync().
 export function commandsOf(tf, read, isAsync = false) {
-  let model, values, inputShape, outputs;
+  let model, values, inputShape, outputs, operand, factors;
 
   const readAll = (tensors) =>
     isAsync ? Promise.all(tensors.map((tensor) => tensor.data())) : tensors.map((tensor) => tensor.dataSync());
@@ -54,6 +54,28 @@ export function commandsOf(tf, read, isAsync = false) {
       const total = performance.now() - start;
       tf.dispose([first, step, sum]);
       return { issued, total, result: result[0] };
+    },
+
+    // exp(relu(x * factor + offset)) over the values of a file, op by op, from a tensor until the result is read.
+    async expression({ input, factor, offset }) {
+      operand ??= tf.tensor(new Float32Array(await read(input)));
+      const start = performance.now();
+      const result = tf.tidy(() => tf.exp(tf.relu(tf.add(tf.mul(operand, factor), offset))));
+      outputs = await readAll([result]);
+      const milliseconds = performance.now() - start;
+      result.dispose();
+      return { milliseconds };
+    },
+
+    // The product of two square matrices, which are in a file one behind the other, until it is read.
+    async product({ input, size }) {
+      factors ??= tf.unstack(tf.tensor(new Float32Array(await read(input)), [2, size, size]));
+      const start = performance.now();
+      const result = tf.matMul(...factors);
+      outputs = await readAll([result]);
+      const milliseconds = performance.now() - start;
+      result.dispose();
+      return { milliseconds };
     },
 
     // The draws of one command, which is slower than without counting.

@@ -41,6 +41,25 @@ CAPACITY = 64
 ENV.register_flag("RUN_FUNCTIONS_EAGERLY", lambda: False)
 
 
+class _Modes:
+    """Flags that every call asks for.
+
+    Attributes:
+        eager: whether Python functions run instead of what was traced of them.
+    """
+
+    eager = False
+
+    @classmethod
+    def read(cls) -> None:
+        """Look at the flags, which have changed."""
+        cls.eager = ENV.is_true("DEBUG") or ENV.is_true("RUN_FUNCTIONS_EAGERLY")
+
+
+ENV.on_change(_Modes.read)
+_Modes.read()
+
+
 class ConcreteFunction:
     """A function for arguments of one signature, traced; `Function.get_concrete_function` gives it.
 
@@ -57,6 +76,7 @@ class ConcreteFunction:
         self.graph: Graph = traced.graph
         self.variables: tuple[Variable, ...] = tuple(traced.variables.values())
         self.assigned: tuple[Variable, ...] = traced.assigned
+        self._touched = (*self.variables, *self.assigned)
         self._backend = backend  # held, so that the signature's number for it stays its own
         self._arguments = traced.arguments
         self._host_steps: tuple[HostStep, ...] = traced.host_steps
@@ -78,10 +98,10 @@ class ConcreteFunction:
     @property
     def is_valid(self) -> bool:
         """Whether all its variables are alive."""
-        for variable in self.variables:
+        for variable in self._touched:
             if variable.storage is RELEASED:
                 return False
-        return not any(variable.storage is RELEASED for variable in self.assigned)
+        return True
 
     def run(self, tensors: Sequence[Tensor]) -> Any:
         """What the function returns for tensors in the places of those that it was traced with."""
@@ -164,9 +184,9 @@ class Function(Generic[P, R]):
         functools.update_wrapper(self, python_function)
         self.__name__: str = str(name or getattr(python_function, "__name__", type(python_function).__name__))
         self.python_function = python_function
+        self._input_signature = None if input_signature is None else InputSignature(self.__name__, input_signature)
         self.input_signature = None if input_signature is None else tuple(input_signature)
         self.trace_count = 0
-        self._input_signature = None if input_signature is None else InputSignature(self.__name__, input_signature)
         self._traces = _Traces()
         self._methods: dict[int, tuple[Callable[[], object], _Traces]] = {}
         self._lock = RLock()
@@ -228,7 +248,7 @@ class Function(Generic[P, R]):
         try:
             if self._input_signature is not None:
                 args, kwargs = self._input_signature.fit(function, args, kwargs, leaves.made), {}
-            if INTERCEPTORS.get() or ENV.is_true("DEBUG") or ENV.is_true("RUN_FUNCTIONS_EAGERLY"):
+            if _Modes.eager or INTERCEPTORS.get():
                 leaves.made = []  # a tape may need them later
                 return function(*map(as_tensors, args), **{name: as_tensors(value) for name, value in kwargs.items()})
             return self._find_or_trace(function, traces, leaves, args, kwargs).run(leaves.tensors)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import tenfold as tf
+from tenfold.graph.program import make_form
 from tests.graph.function_cases import CASES, Case, check, check_training
 
 
@@ -17,3 +18,10 @@ def test_results(wasm: Any, case: Case) -> None:
 
 def test_training(wasm: Any) -> None:
     check_training(lambda: tf.train.adam(0.05), 4)
+
+
+def test_elementwise_ops_are_one_pass_over_all(wasm: Any) -> None:
+    traced = tf.function(lambda x: x.mul(1.25).add(0.5).relu().exp())
+    x = tf.zeros([1000])
+    plan: Any = make_form(traced.get_concrete_function(x).graph, {"x": x}, wasm).plan
+    assert (plan.calls, plan.samples) == (1, 1)

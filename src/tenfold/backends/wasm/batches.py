@@ -49,18 +49,22 @@ def batch_of(plan: Plan) -> Batch | None:
         sample = _Sample(plan, first[0][0]).plan()
     except _NotPerSampleError:
         return None
-    return None if _shares_rows(sample) else Batch(sample, first[0][0])
+    return None if _runs_at_once(sample) else Batch(sample, first[0][0])
 
 
-def _shares_rows(sample: Plan) -> bool:
-    """Whether most of the work is products of single rows, which a batch would make products of matrices."""
+def _runs_at_once(sample: Plan) -> bool:
+    """Whether a batch is better run on all at once.
+
+    That is where most of the work is products of single rows, which a batch makes products of matrices, and where there
+    are no products at all: then a sample may be as little as one number.
+    """
     work = single = 0
     for step in sample.steps:
         count = products(sample, step)
         work += count
         if prod(sample.specs[step.outputs[0]].shape[:-1]) == 1:
             single += count
-    return 2 * single > work
+    return 2 * single >= work
 
 
 class _NotPerSampleError(Exception):

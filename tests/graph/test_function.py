@@ -1,0 +1,761 @@
+"""`tf.function`: signatures, results, what is captured, what is refused, memory, threads."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import tenfold as tf
+from tenfold.core.engine import INTERCEPTORS
+from tenfold.core.tracing import TRACE
+from tenfold.graph.function import CAPACITY
+from tests.graph.function_cases import CASES, Case, check
+
+
+def spec(*shape: int, dtype: str = "float32") -> tf.TensorSpec:
+    return tf.TensorSpec(shape, dtype)
+
+
+def alive() -> tuple[int, int]:
+    """How many tensors and storages there are."""
+    gc.collect()
+    memory = tf.memory()
+    return memory.num_tensors, memory.num_data_buffers
+
+
+@pytest.fixture(autouse=True)
+def _variables_go() -> Iterator[None]:
+    yield
+    tf.dispose_variables()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_results(case: Case) -> None:
+    check(case)
+
+
+# --- how it is written -------------------------------------------------------------------------------------
+
+
+def test_decorators() -> None:
+    @tf.function
+    def plain(x: tf.Tensor) -> tf.Tensor:
+        """Twice."""
+        return x.mul(2)
+
+    @tf.function(name="other")
+    def named(x: tf.Tensor, times: float = 3) -> tf.Tensor:
+        return x.mul(times)
+
+    assert plain(tf.scalar(2)).array_sync() == 4
+    assert (plain.__name__, plain.__doc__, repr(plain)) == ("plain", "Twice.", "<Function 'plain', traced 1 times>")
+    assert named(tf.scalar(2)).array_sync() == 6
+    assert named(tf.scalar(2), times=4).array_sync() == 8
+    assert named.__name__ == "other"
+
+
+async def coroutine() -> None: ...
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("wrong", [3, None.__class__(), "text", coroutine, generator])
+def test_what_is_no_function(wrong: Any) -> None:
+    if wrong is None:
+        assert callable(tf.function(wrong))
+        return
+    with pytest.raises(TypeError, match=r"tf\.function"):
+        tf.function(wrong)
+
+
+# --- signatures --------------------------------------------------------------------------------------------
+
+
+def test_one_trace_for_each_signature() -> None:
+    calls: list[Any] = []
+
+    @tf.function
+    def f(x: Any, *more: Any, **named: Any) -> tf.Tensor:
+        calls.append((x, more, named))
+        return tf.add_n([tensor for tensor in (x, *more, *named.values()) if isinstance(tensor, tf.Tensor)])
+
+    x, y = tf.ones([2]), tf.ones([2])
+    for arguments in [(x,), (y,), (x, y), (y, x), (x, 1), (x, True), (x, 1.0), (x, "1"), (x, None), (x, b"1")]:
+        f(*arguments)
+    assert len(calls) == f.trace_count == 8
+    f(tf.ones([3]))
+    f(x.cast("int32"))
+    f(tf.ones([2, 1]))
+    assert f.trace_count == 11
+    f(x, a=y, b=1)
+    f(x, b=1, a=y)
+    f(x, b=2, a=y)
+    assert f.trace_count == 13
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(0.0, -0.0), (1, True), (1, 1.0), ((1,), [1]), ({"a": 1}, {"b": 1}), ([], None), ([[], []], [[[]]]), (1j, 1)],
+)
+def test_static_values_that_are_easily_mixed_up(first: Any, second: Any) -> None:
+    f = tf.function(lambda x, value: (x.add(1), value))
+    for value in (first, second, first, second):
+        assert repr(f(tf.scalar(1), value)[1]) == repr(value)
+    assert f.trace_count == 2
+
+
+def test_nan_is_one_value() -> None:
+    f = tf.function(lambda x, value: x.mul(value))
+    assert np.isnan(f(tf.scalar(1), float("nan")).item())
+    f(tf.scalar(1), float("nan"))
+    assert f.trace_count == 1
+
+
+def test_the_least_recently_used_trace_goes() -> None:
+    f = tf.function(lambda x, n: x.add(n))
+    for n in [*range(CAPACITY), 0, CAPACITY]:
+        f(tf.scalar(1), n)
+    f(tf.scalar(1), 0)
+    assert f.trace_count == CAPACITY + 1
+    f(tf.scalar(1), 1)
+    assert f.trace_count == CAPACITY + 2
+
+
+def test_arrays_become_tensors() -> None:
+    f = tf.function(lambda x: x.add(1))
+    assert f(np.ones(3, np.float32)).array_sync() == [2, 2, 2]
+    assert f(np.zeros(3, np.float64)).array_sync() == [1, 1, 1]
+    assert f.trace_count == 1
+    assert f(np.float32(4)).array_sync() == 5
+    tf.env().set("RUN_FUNCTIONS_EAGERLY", True)
+    try:
+        assert f(np.ones(3)).array_sync() == [2, 2, 2]
+    finally:
+        tf.env().set("RUN_FUNCTIONS_EAGERLY", False)
+
+
+def test_what_cannot_be_told_apart() -> None:
+    f = tf.function(lambda x, y: x)
+    with pytest.raises(TypeError, match="argument 2 holds a bytearray, which is no tensor and cannot be hashed"):
+        f(tf.scalar(1), bytearray(b"1"))
+    with pytest.raises(TypeError, match="argument 'y' holds a TensorSpec"):
+        f(tf.scalar(1), y=spec(2))
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+@dataclass
+class Box:
+    content: Any
+    label: str
+
+
+@dataclass(frozen=True)
+class FrozenBox:
+    content: Any
+
+
+CONTAINERS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda t: [t, [t], 3],
+    "tuple": lambda t: (t, (), "text"),
+    "named tuple": lambda t: Pair(t, Pair(1, t)),
+    "dictionary": lambda t: {"b": t, "a": {"c": t}},
+    "ordered dictionary": lambda t: OrderedDict(z=t, y=t),
+    "default dictionary": lambda t: defaultdict(list, {"k": t}),
+    "dataclass": lambda t: Box(t, "label"),
+    "frozen dataclass": lambda t: FrozenBox([t]),
+    "set": lambda t: {t},
+}
+
+
+@pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS)
+def test_containers(make: Callable[[Any], Any]) -> None:
+    f = tf.function(lambda given: given)
+    given = make(tf.tensor([1.0, 2.0]))
+    got = f(given)
+    assert type(got) is type(given)
+    tensors, wanted = tf.get_tensors_in_container(got), tf.get_tensors_in_container(given)
+    assert tensors
+    assert [t.array_sync() for t in tensors] == [[1.0, 2.0]] * len(tensors)
+    assert not {id(t) for t in tensors} & {id(t) for t in wanted}
+    f(make(tf.tensor([3.0, 4.0])))
+    assert f.trace_count == 1
+
+
+def test_results_are_tensors_of_their_own() -> None:
+    f = tf.function(lambda x: [x, x, x.add(0), x.mul(1), x.reshape([2, 1]).reshape([2])])
+    x = tf.tensor([1.0, 2.0])
+    for _ in range(2):
+        results = f(x)
+        assert len({id(each) for each in (x, *results)}) == 6
+        for position, each in enumerate(results):
+            each.dispose()
+            assert all(other.array_sync() == [1, 2] for other in results[position + 1 :])
+    assert x.array_sync() == [1, 2]
+
+
+def test_later_calls_change_no_results() -> None:
+    f = tf.function(lambda x: x.mul(2).add(1))
+    results = [f(tf.scalar(n)) for n in range(5)]
+    assert [each.array_sync() for each in results] == [1, 3, 5, 7, 9]
+
+
+def test_functions_of_nothing() -> None:
+    constant = tf.tensor([1.0, 2.0])
+    f = tf.function(lambda: (constant.mul(2), "text", None))
+    assert f()[0].array_sync() == [2, 4]
+    assert f()[1:] == ("text", None)
+    assert tf.function(lambda: None)() is None
+
+
+# --- input signatures --------------------------------------------------------------------------------------
+
+
+def test_input_signature() -> None:
+    @tf.function(input_signature=[spec(None, 2), {"scale": spec(dtype="int32")}])  # type: ignore[arg-type]
+    def f(x: tf.Tensor, options: dict[str, tf.Tensor]) -> tf.Tensor:
+        return x.mul(options["scale"])
+
+    assert f([[1, 2]], {"scale": 3}).array_sync() == [[3, 6]]
+    assert f(x=np.ones((1, 2)), options={"scale": 4}).array_sync() == [[4, 4]]
+    assert f.trace_count == 1
+    assert f(tf.ones([5, 2]), {"scale": tf.scalar(2, "int32")}).shape == (5, 2)
+    assert f.trace_count == 2
+    with pytest.raises(ValueError, match=r"argument 0 must have the shape \[-1, 2\] .* got \[3\]"):
+        f(tf.ones([3]), {"scale": 1})
+    with pytest.raises(TypeError, match="argument 1 must be of dtype int32"):
+        f(tf.ones([1, 2]), {"scale": tf.scalar(1.5)})
+    with pytest.raises(TypeError, match="is for 2 arguments, but the call has 1"):
+        f(tf.ones([1, 2]))
+    with pytest.raises(TypeError, match="argument 1 must have the structure"):
+        f(tf.ones([1, 2]), {"size": 1})
+
+
+@pytest.mark.parametrize("wrong", [spec(2), 3, [3], [[None]]])
+def test_input_signatures_hold_specs(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="input_signature"):
+        tf.function(lambda x: x, input_signature=wrong)
+
+
+def test_an_input_signature_is_enough_to_trace() -> None:
+    f = tf.function(lambda x: x.add(1), input_signature=[spec(3)])
+    assert len(f.get_concrete_function().graph.inputs) == 1
+    f(tf.zeros([3]))
+    assert f.trace_count == 1
+    with pytest.raises(ValueError, match="shape"):
+        tf.function(lambda x: x, input_signature=[spec(-1)]).get_concrete_function()
+
+
+# --- looking, warming up -----------------------------------------------------------------------------------
+
+
+def test_concrete_functions() -> None:
+    w = tf.variable(tf.scalar(2), name="w")
+
+    @tf.function
+    def f(x: tf.Tensor, n: int) -> tf.Tensor:
+        w.assign(w.add(1))
+        return x.mul(w).add(n)
+
+    found = f.get_concrete_function(spec(3), 1)
+    assert repr(found) == "<ConcreteFunction (x: float32[3]), 7 nodes>"
+    assert found.graph.inputs == ("x", "w")
+    assert [node.op for node in found.graph.nodes.values()].count("Add") == 2
+    assert (found.variables, found.assigned) == ((w,), (w,))
+    assert w.item() == 2
+    f(tf.ones([3]), 1)
+    assert f.trace_count == 1
+
+
+def test_warmup_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = tf.function(lambda x, n: x.mul(n).relu())
+    fractions: list[float] = []
+
+    async def warm() -> None:
+        await f.warmup(spec(4), 2, on_progress=fractions.append)
+
+    asyncio.run(warm())
+    assert (fractions[0], fractions[-1]) == (0, 1)
+    monkeypatch.setattr(type(tf.backend()), "compile", None)
+    assert f(tf.ones([4]), 2).array_sync() == [2] * 4
+    assert f.trace_count == 1
+
+
+def test_calls_in_a_thread() -> None:
+    f = tf.function(lambda x: x.add(1))
+
+    async def several() -> list[tf.Tensor]:
+        return await asyncio.gather(*(f.call_async(tf.scalar(n)) for n in range(8)))
+
+    assert [y.array_sync() for y in asyncio.run(several())] == list(range(1, 9))
+    assert f.trace_count == 1
+
+
+def test_clearing() -> None:
+    f = tf.function(lambda x: x.add(1))
+    f(tf.scalar(1))
+    f.clear()
+    f(tf.scalar(1))
+    assert f.trace_count == 2
+
+
+# --- what is captured --------------------------------------------------------------------------------------
+
+
+def test_captured_tensors_live_as_long_as_the_trace() -> None:
+    before = alive()
+    captured = tf.tensor([1.0, 2.0])
+    f = tf.function(lambda x: x.add(captured))
+    f(tf.zeros([2])).dispose()
+    captured.dispose()
+    assert f(tf.ones([2])).array_sync() == [2, 3]
+    f.clear()
+    assert alive() == before
+
+
+def test_variables_are_read_at_each_call() -> None:
+    v = tf.variable(tf.scalar(1))
+    f = tf.function(lambda x: x.mul(v).add(v))
+    assert f(tf.scalar(2)).array_sync() == 3
+    v.assign(tf.scalar(10))
+    assert f(tf.scalar(2)).array_sync() == 30
+    assert f.trace_count == 1
+
+
+def test_variables_as_arguments_and_results() -> None:
+    v, w = tf.variable(tf.scalar(1)), tf.variable(tf.scalar(2))
+    f = tf.function(lambda each: (each, each.add(1)))
+    for variable in (v, w, v, w):
+        same, more = f(variable)
+        assert same is variable
+        assert more.item() == variable.item() + 1
+    assert f.trace_count == 2
+
+
+def test_assignments_take_place_in_order() -> None:
+    v, w = tf.variable(tf.scalar(1)), tf.variable(tf.scalar(0))
+
+    @tf.function
+    def f(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        before = v.mul(1)
+        v.assign(v.add(x))
+        w.assign(v)
+        v.assign(v.mul(2))
+        return before, v.mul(1)
+
+    for x in (1.0, 2.0):
+        old = v.item()
+        before, after = f(tf.scalar(x))
+        assert (before.item(), after.item()) == (old, (old + x) * 2)
+        assert (v.item(), w.item()) == ((old + x) * 2, old + x)
+
+
+def test_assignments_of_what_stays_the_same() -> None:
+    v, constant = tf.variable(tf.scalar(1)), tf.scalar(7)
+    f = tf.function(lambda x: v.assign(constant))
+    f(tf.scalar(0))
+    v.assign(tf.scalar(1))
+    f(tf.scalar(0))
+    assert v.item() == 7
+    with pytest.raises(ValueError, match="shape"):
+        tf.function(lambda x: v.assign(x))(tf.ones([2]))
+
+
+def test_a_variable_that_is_gone() -> None:
+    variables = {"v": tf.variable(tf.scalar(1))}
+    f = tf.function(lambda x: x.add(variables["v"]))
+    assert f(tf.scalar(1)).item() == 2
+    variables["v"].dispose()
+    with pytest.raises(tf.DisposedError):
+        f(tf.scalar(1))
+    variables["v"] = tf.variable(tf.scalar(5))
+    assert f(tf.scalar(1)).item() == 6
+    assert f.trace_count == 2
+
+
+def test_variables_are_made_outside() -> None:
+    with pytest.raises(tf.TracingError, match="Make variables outside"):
+        tf.function(lambda x: tf.variable(x.add(1)))(tf.scalar(1))
+
+
+# --- randomness --------------------------------------------------------------------------------------------
+
+
+DRAWS: dict[str, Callable[[], tf.Tensor]] = {
+    "normal": lambda: tf.random_normal([50]),
+    "standard normal": lambda: tf.random_standard_normal([50]),
+    "truncated normal": lambda: tf.truncated_normal([50]),
+    "uniform": lambda: tf.random_uniform([50]),
+    "integers": lambda: tf.random_uniform_int([50], 0, 1000),
+    "gamma": lambda: tf.random_gamma([50], 2),
+    "function": lambda: tf.rand([50], np.random.default_rng(1).random),
+    "dropout": lambda: tf.dropout(tf.ones([200]), 0.5),
+    "multinomial": lambda: tf.multinomial(tf.zeros([100]), 50),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_each_call_draws_anew(draw: Callable[[], tf.Tensor]) -> None:
+    f = tf.function(lambda x: draw().mul(1).add(x))
+    x = tf.scalar(0)
+    first, second = f(x).array_sync(), f(x).array_sync()
+    assert first != second
+    assert f.trace_count == 1
+
+
+def test_seeded_draws_are_the_same() -> None:
+    f = tf.function(lambda x: (tf.random_normal([5], seed=3).add(x), tf.multinomial(tf.zeros([9]), 5, seed=3)))
+    first, second = f(tf.scalar(0)), f(tf.scalar(0))
+    for one, other in zip(first, second, strict=True):
+        assert one.array_sync() == other.array_sync()
+    assert first[0].array_sync() == tf.random_normal([5], seed=3).array_sync()
+
+
+def test_two_draws_differ() -> None:
+    f = tf.function(lambda: (tf.random_normal([5]), tf.random_normal([5])))
+    first, second = f()
+    assert first.array_sync() != second.array_sync()
+
+
+# --- what cannot be repeated -------------------------------------------------------------------------------
+
+
+READS: dict[str, tuple[Callable[[tf.Tensor], Any], str]] = {
+    "numpy": (lambda x: x.numpy(), r"Tensor\.numpy\(\)"),
+    "array_sync": (lambda x: x.array_sync(), r"Tensor\.array_sync\(\)"),
+    "data_sync": (lambda x: x.add(1).data_sync(), r"Tensor\.data_sync\(\)"),
+    "data": (lambda x: x.data(), r"Tensor\.data\(\)"),
+    "bytes_sync": (lambda x: x.bytes_sync(), r"Tensor\.bytes_sync\(\)"),
+    "item": (lambda x: x.item(), r"Tensor\.item\(\)"),
+    "bool": (lambda x: x if x.greater(0) else x.neg(), r"Tensor\.__bool__\(\)"),
+    "float": (float, r"Tensor\.__float__\(\)"),
+    "range": (lambda x: range(x.cast("int32")), r"Tensor\.__index__\(\)"),
+    "NumPy": (np.exp, r"Tensor\.__array__\(\)"),
+    "text": (str, r"Tensor\.__str__\(\)"),
+    "print": (tf.print, r"print\(\)"),
+    "tensor of tensors": (lambda x: tf.tensor([x, x]), r"tensor\(\)"),
+    "mask": (lambda x: tf.boolean_mask_async(x.reshape([1]), x.reshape([1]).greater(0)), r"boolean_mask_async\(\)"),
+}
+
+
+@pytest.mark.parametrize(("read", "name"), READS.values(), ids=READS)
+def test_reading_is_refused(read: Callable[[tf.Tensor], Any], name: str) -> None:
+    with pytest.raises(tf.TracingError, match=f"^{name} would read the values of a tensor.*tf.where"):
+        tf.function(read)(tf.scalar(1))
+
+
+def test_reading_a_variable_is_refused() -> None:
+    v = tf.variable(tf.scalar(1), name="weight")
+    with pytest.raises(tf.TracingError, match=r"^Tensor\.__float__\(\) .* the variable 'weight'"):
+        tf.function(lambda x: x.mul(float(v)))(tf.scalar(1))
+
+
+def test_reading_what_is_known_is_fine() -> None:
+    steps = tf.tensor([1.0, 2.0])
+    f = tf.function(lambda x: [x.mul(step) for step in steps.add(1).array_sync()])
+    assert [y.item() for y in f(tf.scalar(3))] == [6, 9]
+
+
+def test_what_waits_is_refused() -> None:
+    async def later() -> None: ...
+
+    made = later()
+    with pytest.raises(tf.TracingError, match="something to be awaited"):
+        tf.function(lambda x: made)(tf.scalar(1))
+    made.close()
+
+
+def test_kernels_without_a_shape_rule_are_refused() -> None:
+    with pytest.raises(tf.TracingError, match="'Unheard' has no shape rule"):
+        tf.function(lambda x: tf.run_kernel("Unheard", [x]))(tf.scalar(1))
+
+
+def test_lengths_from_values_are_refused_where_needed() -> None:
+    def unique(x: tf.Tensor) -> tf.Tensor:
+        return tf.unique(x).values
+
+    uses: list[Callable[[tf.Tensor], Any]] = [
+        lambda x: unique(x).reshape([-1]),
+        lambda x: unique(x).shape[0] == 0,
+        lambda x: unique(x).shape == (3,),
+        lambda x: tf.zeros(unique(x).shape),
+        lambda x: range(unique(x).shape[0]),
+        lambda x: unique(x).size,
+    ]
+    for use in uses:
+        with pytest.raises(tf.TracingError, match=r"depends on values \(Unique gives it\)"):
+            tf.function(use)(tf.tensor([1.0, 1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"broadcast together with shapes \[\?\] and \[2\]"):
+        tf.function(lambda x: unique(x).add([1, 2]))(tf.tensor([1.0, 1.0, 2.0]))
+
+
+def test_lengths_from_values_are_handed_on() -> None:
+    f = tf.function(lambda x: [tf.unique(x).values.mul(2).mean(), tf.unique(x).values.cumsum()])
+    for values in ([1.0, 1.0, 2.0], [1.0, 2.0, 6.0], [4.0, 4.0, 4.0]):
+        distinct = np.unique(values)
+        mean, sums = f(tf.tensor(values))
+        assert mean.item() == distinct.mean() * 2
+        assert sums.array_sync() == np.cumsum(distinct).tolist()
+    assert f.trace_count == 1
+
+
+def test_assigning_between_a_value_and_its_gradient_is_refused() -> None:
+    v = tf.variable(tf.scalar(3))
+
+    def loss(x: tf.Tensor) -> tf.Tensor:
+        y = v.mul(x)
+        v.assign(v.add(1))
+        return y
+
+    with pytest.raises(tf.TracingError, match="assign after the gradients"):
+        tf.function(lambda x: tf.grad(loss)(x))(tf.scalar(2))
+    assert v.item() == 3
+
+
+def test_symbols_do_not_get_out() -> None:
+    kept: list[tf.Tensor] = []
+    f = tf.function(lambda x: kept.append(tf.keep(x.add(1))))
+    f(tf.scalar(1))
+    with pytest.raises(tf.DisposedError):
+        kept[0].add(1)
+
+
+def test_errors_leave_nothing_behind() -> None:
+    captured = tf.scalar(3)
+    before = alive()
+
+    @tf.function
+    def f(x: tf.Tensor) -> tf.Tensor:
+        x.add(captured).mul(2)
+        raise KeyError("mine")
+
+    with tf.tidy():
+        for _ in range(3):
+            with pytest.raises(KeyError, match="mine"):
+                f(tf.scalar(1))
+    assert alive() == before
+    assert (INTERCEPTORS.get(), TRACE.get(), f.trace_count) == ((), None, 0)
+
+
+def test_wrong_shapes_are_the_ops_own_errors() -> None:
+    with pytest.raises(ValueError, match=r"add: .*broadcast"):
+        tf.function(lambda x, y: x.add(y))(tf.ones([2]), tf.ones([3]))
+
+
+# --- gradients, profiles, debug mode -----------------------------------------------------------------------
+
+
+def test_gradients_through_a_call() -> None:
+    f = tf.function(lambda x: x.mul(x).mul(x).sum())
+    x = tf.tensor([1.0, 2.0])
+    f(x)
+    assert tf.grad(f)(x).array_sync() == [3, 12]
+    assert tf.grad(lambda y: tf.grad(f)(y).sum())(x).array_sync() == [6, 12]
+    w = tf.variable(tf.scalar(3), name="w")
+    g = tf.function(lambda: w.mul(w))
+    g()
+    assert tf.variable_grads(g).grads["w"].item() == 6
+
+
+def test_custom_gradients_inside() -> None:
+    v = tf.variable(tf.scalar(2))
+
+    @tf.custom_grad
+    def through(x: tf.Tensor, save: Callable[[list[tf.Tensor]], None]) -> Any:
+        save([v, x])
+        return x.sign(), lambda dy, saved: dy.mul(saved[0]).mul(saved[1])
+
+    f = tf.function(lambda x: tf.grad(through)(x))
+    assert f(tf.scalar(3)).item() == 6
+    v.assign(tf.scalar(5))
+    assert f(tf.scalar(3)).item() == 15
+
+
+def test_functions_in_functions_become_one_graph() -> None:
+    inner = tf.function(lambda x: x.mul(2))
+    outer = tf.function(lambda x: inner(inner(x)).add(1))
+    assert outer(tf.scalar(3)).item() == 13
+    graph = outer.get_concrete_function(spec()).graph
+    assert [node.op for node in graph.nodes.values()].count("Multiply") == 2
+    assert inner.trace_count == 0
+
+
+def test_profiles_see_kernels() -> None:
+    f = tf.function(lambda x: x.mul(2).relu())
+    x = tf.ones([3])
+    f(x)
+    assert tf.profile(lambda: f(x)).kernel_names == ["Multiply", "Relu"]
+
+
+@pytest.mark.filterwarnings("ignore:Debugging mode")
+@pytest.mark.parametrize("flag", ["RUN_FUNCTIONS_EAGERLY", "DEBUG"])
+def test_flags_that_run_python(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    runs: list[int] = []
+
+    @tf.function
+    def f(x: tf.Tensor) -> tf.Tensor:
+        runs.append(1)
+        return x.add(1)
+
+    f(tf.scalar(1))
+    tf.env().set(flag, True)
+    try:
+        assert f(tf.scalar(1)).item() == 2
+        f(tf.scalar(1))
+    finally:
+        tf.env().set(flag, False)
+    f(tf.scalar(1))
+    assert len(runs) == 3
+    assert flag != "DEBUG" or "Add" in capsys.readouterr().err
+
+
+# --- methods -----------------------------------------------------------------------------------------------
+
+
+class Scale:
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    @tf.function
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return x.mul(self.by)
+
+    @classmethod
+    @tf.function
+    def of_class(cls, x: tf.Tensor) -> tf.Tensor:
+        return x.add(len(cls.__name__))
+
+    @staticmethod
+    @tf.function
+    def static(x: tf.Tensor) -> tf.Tensor:
+        return x.neg()
+
+
+def test_methods_trace_for_each_object() -> None:
+    two, three = Scale(2), Scale(3)
+    x = tf.scalar(5)
+    before = Scale.__call__.trace_count
+    for _ in range(2):
+        assert (two(x).item(), three(x).item()) == (10, 15)
+    assert Scale.__call__.trace_count == before + 2
+    assert two.of_class(x).item() == 10
+    assert two.static(x).item() == -5
+    assert two.__call__.get_concrete_function(spec()).graph.inputs == ("x",)  # type: ignore[attr-defined]
+    assert asyncio.run(two.__call__.call_async(x)).item() == 10  # type: ignore[attr-defined]
+
+
+def test_objects_are_not_kept_alive() -> None:
+    for _ in range(5):
+        scale = Scale(2)
+        scale(tf.scalar(5)).dispose()
+    reference = weakref.ref(scale)
+    del scale
+    assert reference() is None
+    assert Scale.__call__._methods == {}
+
+
+@dataclass
+class Dense:
+    """Equal by value, and not hashable: methods go by identity all the same."""
+
+    weights: tf.Tensor
+
+    @tf.function
+    def apply(self, x: tf.Tensor) -> tf.Tensor:
+        return x.mat_mul(self.weights)
+
+
+def test_objects_are_told_apart_by_identity() -> None:
+    one, other = Dense(tf.ones([2, 2])), Dense(tf.zeros([2, 2]))
+    x = tf.ones([1, 2])
+    assert (one.apply(x).array_sync(), other.apply(x).array_sync()) == ([[2, 2]], [[0, 0]])
+
+
+# --- memory, threads, backends -----------------------------------------------------------------------------
+
+
+def test_memory_is_flat() -> None:
+    v = tf.variable(tf.scalar(0))
+
+    @tf.function
+    def f(x: tf.Tensor, y: np.ndarray) -> list[tf.Tensor]:
+        v.assign(v.add(1))
+        return [tf.dropout(x, 0.5), x.add(y).add(v)]
+
+    x, y = tf.ones([4]), np.ones(4, np.float32)
+    tf.dispose(f(x, y))
+    before = tf.memory()
+    for _ in range(1000):
+        tf.dispose(f(x, y))
+    assert tf.memory() == before
+    assert v.item() == 1001
+
+
+def test_tracing_leaves_constants_only() -> None:
+    f = tf.function(lambda x: x.mul(2).add(1).relu())
+    tensors, storages = alive()
+    f.get_concrete_function(spec(4))
+    assert alive() == (tensors + 2, storages + 2)
+
+
+def test_scopes_dispose_results() -> None:
+    f = tf.function(lambda x: [x.add(1), x.mul(2)])
+    x = tf.scalar(1)
+    with tf.tidy() as scope:
+        first, second = f(x)
+        scope.give(second)
+    assert first.is_disposed
+    assert second.item() == 2
+    assert f(x)[0].item() == 2
+
+
+def test_inputs_may_be_disposed_after_a_call() -> None:
+    f = tf.function(lambda x: (x, x.reshape([2, 1]), x.add(1)))
+    x = tf.tensor([1.0, 2.0])
+    results = f(x)
+    x.dispose()
+    assert [y.array_sync() for y in results] == [[1, 2], [[1], [2]], [2, 3]]
+
+
+def test_threads_share_a_function() -> None:
+    f = tf.function(lambda x, n: x.mul(n).add(1).sum())
+    expected = {(size, n): size * n * 2 + size for size in range(1, 6) for n in range(3)}
+
+    def work(_: int) -> bool:
+        return all(f(tf.fill([size], 2.0), n).item() == value for (size, n), value in expected.items())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(16)))
+    assert f.trace_count == len(expected)
+
+
+def test_each_backend_has_its_traces() -> None:
+    epsilons: list[str] = []
+
+    @tf.function
+    def f(x: tf.Tensor) -> tf.Tensor:
+        epsilons.append(tf.get_backend())
+        return x.add(1).relu()
+
+    x = tf.ones([3])
+    f(x)
+    with tf.backend_scope("wasm"):
+        result = f(x)
+        assert result.array_sync() == [2] * 3
+        assert result.backend_name == "wasm"
+    assert f(x).backend_name == "cpu"
+    assert epsilons == ["cpu", "wasm"]
