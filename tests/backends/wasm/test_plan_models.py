@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import tenfold as tf
-from tenfold.backends.wasm.modules import target_for
 from tenfold.backends.wasm.plans import WasmPlan
+from tenfold.codegen.wasm.targets import target
 from tests.models.golden import MAIN_MODELS, Record, golden_cases, read, scale_error
 from tests.models.test_graph_golden import planned
 from tests.shared import model_path
@@ -29,12 +29,12 @@ FIXED_BATCH = ("posenet_257", "bodypix_050_257", "blazeface")
 @pytest.fixture(params=["one thread", "two threads", "without relaxed instructions"])
 def flavour(wasm: WasmBackend, request: pytest.FixtureRequest) -> Iterator[WasmBackend]:
     """The backend in ways that run plans differently."""
-    count, target = wasm.device.threads_count, wasm.target
+    count, relaxed = wasm.device.threads_count, wasm.target
     wasm.device.set_threads_count(2 if request.param == "two threads" else 1)
     if request.param == "without relaxed instructions":
-        wasm.target = target_for(wasm.device.features._replace(relaxed_simd=False))
+        wasm.target = target(wasm.device.engine, relaxed=False)
     yield wasm
-    wasm.target = target
+    wasm.target = relaxed
     wasm.device.set_threads_count(count)
 
 

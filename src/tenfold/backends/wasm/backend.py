@@ -22,10 +22,10 @@ from tenfold.backends.wasm.arena import Workspace
 from tenfold.backends.wasm.assembly import INLINED
 from tenfold.backends.wasm.compilation import compile_call
 from tenfold.backends.wasm.flags import GENERATED
-from tenfold.backends.wasm.modules import target_for
 from tenfold.backends.wasm.plans import WasmPlan
 from tenfold.backends.wasm.step_programs import NotPlannedError
 from tenfold.backends.wasm.threads import wished_threads_count
+from tenfold.codegen.wasm.targets import target
 from tenfold.core import kernel as kernels
 from tenfold.core.dtypes import DType, numpy_dtype
 from tenfold.core.environment import ENV
@@ -71,8 +71,8 @@ class WasmBackend(Backend):
         if device is None and wished is not None:
             self.device.set_threads_count(wished)
         self.deterministic = ENV.get_bool("WASM_DETERMINISTIC")
-        features = self.device.features
-        self.target = target_for(features._replace(relaxed_simd=features.relaxed_simd and not self.deterministic))
+        is_relaxed = self.device.features.relaxed_simd and not self.deterministic
+        self.target = target(self.device.engine, relaxed=is_relaxed)
         self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
         self.host_calls: Counter[tuple[str, str]] = Counter()
         self.workspace = Workspace(self.device)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from tenfold.codegen.loops.program import Program, Target
+from tenfold.codegen.loops.program import Program
 from tenfold.codegen.wasm.assembler import Code, ImportedMemory, Module
 from tenfold.codegen.wasm.instructions import CODES, I32, call, i32_const, local_get
 from tenfold.codegen.wasm.renderer import add_program
 from tenfold.devices.wasm.barrier import add_barrier
-from tenfold.devices.wasm.interface import MAX_PAGES, MEMORY_IMPORT, SLACK_BYTES, Features
+from tenfold.devices.wasm.interface import MAX_PAGES, MEMORY_IMPORT
 
 WIDTH: Final = 4
 
@@ -38,13 +38,6 @@ class Stage(NamedTuple):
     values: tuple[int, ...]
     scratch: int | None = None
     scratch_bytes: int = 0
-
-
-def target_for(features: Features) -> Target:
-    """What programs are made for on an engine."""
-    name = "wasm relaxed" if features.relaxed_simd else "wasm"
-    fused = features.relaxed_simd
-    return Target(name, width=WIDTH, fused=fused, ordered=fused, slack=SLACK_BYTES)
 
 
 def module_of(stages: Sequence[Stage], values: Sequence[int], *, shared: bool, any_length: bool) -> bytes:

@@ -4,8 +4,8 @@ A tile keeps its sums in eight registers and takes a panel of weights row by row
 
 Engines differ in what keeps them from the limit of the machine. V8 does well with single elements of the rows, spread
 over lanes as they are loaded. Cranelift moves arithmetic below all later loads of a loop and spills; targets that are
-`ordered` read elements that were spread once for all panels, take two rows of a panel per round, and have a fence
-between them (25 against 42 GFLOP/s).
+`ordered` read elements that were spread once for all panels, take a few rows of a panel per round, and have fences
+between them (25 against 42 GFLOP/s). Larger tiles do not fit into sixteen registers then.
 """
 
 from __future__ import annotations
@@ -37,8 +37,16 @@ CACHED_WEIGHTS: Final = 1 << 20
 FEWEST_PANELS: Final = 8
 """At least so many panels are met at once, as the rows are spread anew for each lot."""
 
-ROUNDS: Final = 4
-"""So many rows of a panel are taken in one round of a loop, where fences keep them apart (two cost 5 to 8 % more)."""
+FUSED_ROUNDS: Final = 3
+PLAIN_ROUNDS: Final = 2
+"""So many rows of a panel are taken in one round of a loop, where fences keep them apart.
+
+With three, Cranelift's sums come back to the registers where they began; with another number of multiply-adds, or more
+rows of products and sums, it runs out of registers for some epilogues and keeps a sum in memory: 42, not 22 GFLOP/s.
+"""
+
+LIGHT: Final = 4
+"""Operations of an epilogue that do not make a tile run out of registers."""
 
 FEW_ROWS: Final = 100
 """With fewer rows, threads share columns."""
@@ -55,16 +63,11 @@ Limits = tuple[Value, Value] | None
 """The first of some panels and the one after the last; None for all."""
 
 
-def _is_light(output: Output, row: Index | None, *, in_parts: bool) -> bool:
-    """Whether an epilogue takes so few registers that sums need not be stored and loaded again before it.
-
-    Where the engine runs out of them it keeps a sum in memory, in the loop: a bias and a ReLU made that 1.7 times as
-    slow.
-    """
-    operands = output.operands()
-    if any(output.body.access_mask(access) & output.bit(row) for access in operands):
+def _is_light(output: Output, row: Index | None) -> bool:
+    """Whether an epilogue takes so few registers that sums need not be stored and loaded again before it."""
+    if any(output.body.access_mask(access) & output.bit(row) for access in output.operands()):
         return False
-    return output.body.dear <= (0 if in_parts else 1 if operands else 2)
+    return output.body.dear <= LIGHT
 
 
 class Part(NamedTuple):
@@ -145,8 +148,7 @@ class Tiles(ABC):
         self.weights = Buffer("weights", "float32", of_weights * packed_size(depth, self.columns, target))
         self.is_spread = is_spread
         self.part = part if is_spread else depth
-        is_light = _is_light(self.output, self.row, in_parts=self.part < depth)
-        self.finishes_later = target.ordered and not is_light
+        self.finishes_later = target.ordered and not _is_light(self.output, self.row)
         # Sums wait in memory of this call's own, as blocks of rows may overlap that others work at.
         self.waits = self.finishes_later or self.part < depth
         self.spread_bytes = -(-min(depth, self.part) // AT_ONCE) * AT_ONCE * self.tile_rows * b.width * 4
@@ -355,7 +357,7 @@ class Tiles(ABC):
     ) -> None:
         """Add products to all sums, row by row of the panel."""
         b = self.b
-        rounds = ROUNDS if self.b.target.ordered else 1
+        rounds = (FUSED_ROUNDS if b.target.fused else PLAIN_ROUNDS) if b.target.ordered else 1
         whole = length // rounds * rounds
         row_bytes = self.wide * 4
 
@@ -369,14 +371,21 @@ class Tiles(ABC):
                 for j in range(vectors):
                     sums[i, j].value = b.madd(element, loaded[j], sums[i, j].value)
 
-        if whole:
-            with b.walk(panel, b.move(panel.value, whole * row_bytes), rounds * row_bytes, nonempty=True):
-                for k in range(rounds):
-                    if k:
-                        b.fence(panel.value)
-                    add(k)
+        def add_some(count: int) -> None:
+            for k in range(count):
+                if k:
+                    b.fence(panel.value)
+                add(k)
+
+        def loop(length: int, rounds: int) -> None:
+            with b.walk(panel, b.move(panel.value, length * row_bytes), rounds * row_bytes, nonempty=True):
+                add_some(rounds)
                 elements.value = b.move(elements.value, rounds * step)
-        for _ in range(length - whole):
-            add(0)
+
+        if whole:
+            loop(whole, rounds)
+        if length - whole > 1:
+            loop(length - whole, 1)
+        elif length > whole:
+            add_some(1)
             panel.value = b.move(panel.value, row_bytes)
-            elements.value = b.move(elements.value, step)

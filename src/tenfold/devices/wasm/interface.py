@@ -142,6 +142,10 @@ class WasmDevice(Protocol[ModuleType]):
     """A device; see the module's head for what it promises."""
 
     @property
+    def engine(self) -> str:
+        """The engine's name, which says what code it runs best; see `codegen.wasm.targets`."""
+
+    @property
     def features(self) -> Features:
         """What modules may use."""
 

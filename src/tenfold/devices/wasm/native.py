@@ -120,6 +120,8 @@ class NativeWasmDevice:
         features: what modules may use.
     """
 
+    engine: Final = "wasmtime"
+
     def __init__(self, memory: NativeMemory | None = None, *, limit: int = MAX_BYTES, caches: bool = True) -> None:
         """Make a device.
 
