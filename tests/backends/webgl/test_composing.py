@@ -29,6 +29,8 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-30, 3e38, -3e38, 1.0,
 def composer(webgl: WebglBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Composer]:
     """The backend's, which composes whatever it sees."""
     monkeypatch.setattr(composing, "WORTHWHILE", 1)
+    monkeypatch.setattr(composing, "COST", 0)
+    monkeypatch.setattr(webgl.commands.composer, "_owed", 0)
     webgl.kernels_changed()  # and with the calls what was composed of them
     webgl.finish()
     assert len(webgl.commands.composer) == 0
@@ -203,8 +205,9 @@ def additions(count: int) -> tf.Tensor:
     return tf.tidy(sums)
 
 
-def test_chains_become_few_draws_when_they_come_often(webgl: WebglBackend) -> None:
+def test_chains_become_few_draws_when_they_come_often(webgl: WebglBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     webgl.kernels_changed()
+    monkeypatch.setattr(webgl.commands.composer, "_owed", 0)
     counts = []
     for _ in range(7):
         total, asked, drawn = made(webgl, lambda: additions(100))
@@ -246,6 +249,20 @@ def test_programs_are_few(webgl: WebglBackend, composer: Composer, monkeypatch: 
         assert len(composer) <= 2
         assert len(composer._could_save) <= 2
     assert made(webgl, lambda: additions(5))[1:] == (5, 1)
+
+
+def test_programs_pay_before_there_are_many(
+    webgl: WebglBackend, composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composing, "COST", 10)
+    monkeypatch.setattr(composing, "CREDIT", 20)
+    for count in (2, 3, 4):
+        made(webgl, lambda count=count: additions(count))  # type: ignore[misc]
+    assert len(composer) == 2
+    for _ in range(3):
+        assert made(webgl, lambda: additions(3))[1:] == (3, 1)
+    assert made(webgl, lambda: additions(4))[1:] == (4, 1)
+    assert len(composer) == 3
 
 
 # --- life --------------------------------------------------------------------------------------------------

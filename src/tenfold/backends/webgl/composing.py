@@ -4,7 +4,7 @@ A draw of a few numbers costs the driver more than computing them: Mesa's softwa
 their threads for each, and wait for it before a draw that reads its result. So the draws that wait when the list of
 commands is worked off are cut into `pieces`; a piece of a structure that has come often enough is run by a program of
 its own. To compile that takes a driver as long as thousands of draws, so others run draw by draw, as they were asked
-for.
+for, and there are new programs only where those before have paid, but for a few.
 
 A composed draw computes, bit by bit, what the draws of its piece compute: the kernels' definitions are rendered into
 one shader, as far as its results need them, and no rounding between them is lost (`render_together`). Where that cannot
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 WORTHWHILE: Final = 240
 """So many draws a structure must have been able to save before it is compiled: 16 pieces of 16, or 240 of two."""
+
+COST: Final = 2000
+"""What a program costs, in draws: llvmpipe takes 70 to 700 ms for one of 15 ops, and 45 µs for a draw."""
+
+CREDIT: Final = 16 * COST
+"""How many draws programs may have cost that they have not saved yet."""
 
 MOST_COMPOSED: Final = 64
 """How many composed programs there are at most; a new one takes the place of one that has become old."""
@@ -83,6 +89,7 @@ class Composer:
         self._composed: dict[Structure, _Composed] = {}
         self._could_save: dict[Structure, int] = {}
         self._refused: set[Structure] = set()
+        self._owed = 0
         self._now = 0
 
     def __len__(self) -> int:
@@ -128,6 +135,7 @@ class Composer:
         composed = self._composed.get(structure)
         if composed is not None:
             composed.last_used = self._now
+            self._owed = max(0, self._owed + 1 - len(piece.draws))
             return composed
         if structure in self._refused:
             return None
@@ -135,9 +143,10 @@ class Composer:
         if len(self._could_save) >= MOST_COUNTED:
             self._could_save.clear()
         self._could_save[structure] = saved
-        if saved < WORTHWHILE or not self._make_room(device):
+        if saved < WORTHWHILE or self._owed >= CREDIT or not self._make_room(device):
             return None
         del self._could_save[structure]
+        self._owed += COST
         try:
             self._composed[structure] = self._compiled(device, piece, structure)
         except (BackendError, MemoryError, NotImplementedError):
