@@ -8,39 +8,90 @@ from typing import Final
 
 from tenfold.backends.wasm.calls import Recipe
 from tenfold.backends.wasm.recipes import MakeRecipe, RecipeWriter
+from tenfold.codegen.compute import Array, compute, simplify
+from tenfold.codegen.expr import Expr, call, cast, constant
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.routines.maximum_gradients import maximum_gradient
+from tenfold.codegen.routines.windows import slide
 from tenfold.core.kernel import Attributes, TensorSpec
 from tenfold.core.storage import Shape
-from tenfold.core.windows import ConvInfo, pool2d_info
+from tenfold.core.windows import Axis, ConvInfo, pool2d_info
 
 FEWEST_CHANNELS: Final = 4
 """Lanes are channels."""
 
+POOLED_AS: Final = {"AvgPool": "sum", "MaxPool": "largest"}
+"""How the kernels of pooling combine taps."""
 
-def _info(x: Shape, attributes: Attributes) -> ConvInfo:
+
+def pool_info(x: Shape, attributes: Attributes) -> ConvInfo:
+    """What shapes and attributes say of a pooling."""
     return pool2d_info(
         x, attributes["filter_size"], attributes["strides"], attributes["pad"], attributes.get("dim_rounding_mode")
     )
 
 
-def _is_float(specs: Sequence[TensorSpec | None]) -> bool:
-    return all(spec is not None and spec.dtype == "float32" and prod(spec.shape) for spec in specs)
+def slides(info: ConvInfo) -> bool:
+    """Whether windows are better slid over an image than each looked at: rows of several that see several pixels."""
+    return info.in_channels > 1 and info.out_width > 1 and info.filter_height * info.filter_width > 1
+
+
+def pooled(kernel: str, result: Array, axes: Sequence[Axis]) -> Array:
+    """What a pooling makes of `result`, its taps combined: the same, or the mean."""
+    if POOLED_AS[kernel] != "sum":
+        return result
+    return compute(result.shape, lambda *at: result[at] / _pixels_seen(axes, at[1:-1]))
+
+
+def _pixels_seen(axes: Sequence[Axis], windows: Sequence[Expr]) -> Expr:
+    """How many taps of a window lie inside the image; they stand side by side."""
+    count = constant(1, "int32")
+    for axis, window in zip(axes, windows, strict=True):
+        before = call("maximum", axis.before - window * axis.stride, 0)
+        after = call("maximum", window * axis.stride + (axis.window - axis.before - axis.size), 0)
+        count = simplify(count * call("maximum", axis.window - before - after, 0))
+    return constant(count.value, "float32") if count.function == "constant" else cast(count, "float32")
+
+
+def _pooling(kernel: str) -> MakeRecipe:
+    def make(
+        specs: Sequence[TensorSpec | None], attributes: Attributes, wanted: Sequence[TensorSpec], target: Target
+    ) -> Recipe | None:
+        given, (spec,) = [one for one in specs if one is not None], wanted
+        info = pool_info(given[0].shape, attributes)
+        if not _is_float((*given, spec)) or not slides(info):
+            return None
+        rows, columns = info.axes
+        result = Array(spec.shape, "float32")
+        finished = pooled(kernel, result, info.axes)
+        routine = slide(POOLED_AS[kernel], result, rows, columns, target, finished=finished)
+        writer = RecipeWriter(given, target)
+        taps = result.size * rows.window * columns.window
+        return writer.recipe(writer.apply(routine, writer.inputs, spec.shape, taps), spec)
+
+    return make
+
+
+def _is_float(specs: Sequence[TensorSpec]) -> bool:
+    return all(spec.dtype == "float32" and prod(spec.shape) for spec in specs)
 
 
 def _max_gradient(
     specs: Sequence[TensorSpec | None], attributes: Attributes, wanted: Sequence[TensorSpec], target: Target
 ) -> Recipe | None:
-    (spec,) = wanted
-    if not _is_float((*specs, spec)) or spec.shape[-1] < FEWEST_CHANNELS:
+    given, (spec,) = [one for one in specs if one is not None], wanted
+    if not _is_float((*given, spec)) or spec.shape[-1] < FEWEST_CHANNELS:
         return None
-    writer = RecipeWriter([one for one in specs if one is not None], target)
-    info = _info(spec.shape, attributes)
+    info = pool_info(spec.shape, attributes)
     rows, columns = info.axes
     routine = maximum_gradient(spec.shape, rows, columns, target)
-    work = prod(info.out_shape) * info.filter_height * info.filter_width
-    return writer.recipe(writer.apply(routine, writer.inputs, spec.shape, work), spec)
+    writer = RecipeWriter(given, target)
+    taps = prod(info.out_shape) * rows.window * columns.window
+    return writer.recipe(writer.apply(routine, writer.inputs, spec.shape, taps), spec)
 
 
-POOLINGS: Final[dict[str, MakeRecipe]] = {"MaxPoolGrad": _max_gradient}
+POOLINGS: Final[dict[str, MakeRecipe]] = {
+    **{kernel: _pooling(kernel) for kernel in POOLED_AS},
+    "MaxPoolGrad": _max_gradient,
+}
 """The kernels of pooling that have routines."""

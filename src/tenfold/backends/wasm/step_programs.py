@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from tenfold.backends.wasm.poolings import POOLED_AS, pool_info, pooled, slides
 from tenfold.backends.wasm.terms import Arrays, Inside, Slots, StageTerms, StepTerms, Stored, Term
 from tenfold.codegen.compute import Array, compute, stages_of
 from tenfold.codegen.fusing import applied, inlined, with_stages
@@ -229,10 +230,33 @@ def _depthwise(step: StepTerms, slots: Slots, target: Target, name: str) -> Step
     return done
 
 
+def _pooling(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPrograms | None:
+    """The largest or the mean of what each window sees."""
+    (image,) = step.inputs
+    if not isinstance(image, Stored):
+        return None
+    kernel, info = step.kernel.name, pool_info(image.spec.shape, step.attributes)
+    if not slides(info):
+        return None
+    now, later = _passes(step.epilogue)
+    arrays = Arrays(slots)
+    result = Array(step.outputs[0].shape, "float32", SCRATCH)
+    mean = pooled(kernel, result, info.axes)
+    finished = with_stages(mean, arrays.stages(now))
+    finished = inlined(finished, [*arrays.inside, *([mean] if mean.is_computed else [])])
+    rows, across = info.axes
+    routine = slide(POOLED_AS[kernel], result, rows, across, target, finished=finished, name=f"{name}_pooling")
+    done = StepPrograms(len(slots.numbers))
+    _add_routine(done, routine, [slots.numbers[image.place]], finished)
+    _add_second_pass(done, finished, later, slots, target, name)
+    return done
+
+
 _ROUTINES: Final[dict[str, Callable[[StepTerms, Slots, Target, str], StepPrograms | None]]] = {
     "BatchMatMul": _product,
     "Conv2D": _convolution,
     "DepthwiseConv2dNative": _depthwise,
+    **dict.fromkeys(POOLED_AS, _pooling),
 }
 
 

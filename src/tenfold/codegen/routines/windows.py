@@ -19,7 +19,7 @@ from tenfold.codegen.routines.routine import Routine
 from tenfold.codegen.schedule.scopes import Nest
 from tenfold.core.windows import Axis
 
-KINDS: Final = ("depthwise", "sum", "max", "min")
+KINDS: Final = ("depthwise", "sum", "max", "min", "largest")
 
 WINDOWS: Final = 4
 """Windows of a tile."""
@@ -46,7 +46,8 @@ def slide(
 
     Args:
         kind: `depthwise` multiplies taps by weights `[height, width, channels]` and adds; `sum`, `max` and `min` are of
-            the taps inside the image, and NaN where one of them is.
+            the taps inside the image, and NaN where one of them is; `largest` is their maximum, too, but passes over
+            NaN, and is minus infinity where there is no number.
         result: what is computed, `[batch, rows, columns, channels]`; the image has as many channels.
         rows: the windows along the image's rows.
         columns: those along its columns.
@@ -221,7 +222,7 @@ class _Windows:
 
     def _begun(self) -> list[Register]:
         b = self.b
-        start = {"max": float("-inf"), "min": float("inf")}.get(self.kind, 0.0)
+        start = {"max": float("-inf"), "largest": float("-inf"), "min": float("inf")}.get(self.kind, 0.0)
         state = [b.register(b.constant(start, self.vector))]
         if self.kind in ("max", "min"):
             state.append(b.register(b.constant(False, vector("b1", b.width))))
@@ -233,6 +234,8 @@ class _Windows:
             state[0].value = b.madd(value, weight, state[0].value)
         elif self.kind == "sum":
             state[0].value = state[0].value + value
+        elif self.kind == "largest":
+            state[0].value = b.binary("pmax", state[0].value, value)
         else:
             state[0].value = b.binary(f"p{self.kind}", state[0].value, value)
             state[1].value = state[1].value | value.differs(value)
