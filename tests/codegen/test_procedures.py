@@ -12,6 +12,7 @@ import pytest
 from tenfold.codegen.compute import Array, both
 from tenfold.codegen.evaluate import evaluate
 from tenfold.codegen.expr import Expr, call, cast, constant
+from tenfold.codegen.fourier import fourier
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.procedures import Instead, Ranking
 from tenfold.codegen.scans import scan
@@ -243,3 +244,34 @@ def test_scatters_of_what_does_not_lie_in_memory(machine: Machine) -> None:
     check(machine, result, [keys, values], scattered("sum", keys, values.T, 3))
     of_one = segment_sums("sum", k, [3], (), lambda number: constant(1.0, "float32"))
     check(machine, of_one, [keys], np.bincount(keys, minlength=3).astype(np.float32))
+
+
+# --- Fourier transforms ------------------------------------------------------------------------------------
+
+LENGTHS = [16, 18, 20, 22, 25, 26, 27, 30, 33, 39, 49, 64, 77, 121, 128, 169, 1000]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_transforms(machine: Machine, length: int) -> None:
+    """Lengths of all factors; lanes within strides of any length and across them, and none."""
+    for rows in ((), (2, 3)):
+        values = (RNG.normal(size=(*rows, length)) + 1j * RNG.normal(size=(*rows, length))).astype(np.complex64)
+        x = Array(values.shape, "complex64", 0)
+        result = fourier(x.shape, lambda *i, x=x: x[i])
+        assert isinstance(result.procedure, Instead)
+        want = np.fft.fft(values).astype(np.complex64)
+        (got,) = compute_scheduled(machine.run, [result], [values], PLAIN)
+        assert not mismatch(got, want)
+        back = fourier(x.shape, lambda *i, x=x: x[i], inverse=True, wanted=length // 2 + 1)
+        (got,) = compute_scheduled(machine.run, [back], [values], RELAXED)
+        assert not mismatch(got, (np.fft.ifft(values) * length).astype(np.complex64)[..., : length // 2 + 1])
+    if length in (18, 27, 32, 60, 169):
+        check(machine, result, [values], want)
+
+
+@pytest.mark.parametrize("length", [34, 97, 251])
+def test_transforms_of_lengths_with_large_factors(machine: Machine, length: int) -> None:
+    values = (RNG.normal(size=(2, length)) + 1j * RNG.normal(size=(2, length))).astype(np.complex64)
+    x = Array(values.shape, "complex64", 0)
+    (got,) = compute_scheduled(machine.run, [fourier(x.shape, lambda *i: x[i])], [values], PLAIN)
+    assert not mismatch(got, np.fft.fft(values).astype(np.complex64))

@@ -7,6 +7,8 @@ transformed as convolutions with a chirp, whose length is a power of two (Bluest
 
 Roots of unity are looked up in a table, a stage of its own: polynomials of angles up to an eighth of a turn, as
 fragment shaders may be a thousandth wrong about sines.
+
+A machine that computes one element after the other goes by a procedure, which knows the same stages as loops.
 """
 
 from __future__ import annotations
@@ -16,12 +18,16 @@ from functools import reduce
 from math import factorial, pi
 from typing import Final
 
-from tenfold.codegen.compute import Array, compute, modulo, quotient, simplify, sum_over
+from tenfold.codegen.compute import Array, compute, fresh_index, modulo, quotient, simplify, sum_over
 from tenfold.codegen.expr import Expr, call, cast, constant, function, select
+from tenfold.codegen.procedures import LARGEST_BUTTERFLY, Instead, Transform, aligned
 from tenfold.codegen.reductions import Element
 
 LARGEST_FACTOR: Final = 61
 """Primes up to this make a stage."""
+
+SHORTEST_PROCEDURE: Final = 16
+"""Rows from this length on are worth a procedure."""
 
 LONGEST_CHIRP: Final = 1 << 20
 """Up to this length squares of positions modulo twice the length are computed in int32."""
@@ -60,6 +66,36 @@ def fourier(
         return _as_convolution(shape, shape_of_result, element, inverse, finish)
     if not factors:
         return compute(shape_of_result, lambda *i: finish(element(*i), *i))
+
+    def in_stages() -> Array:
+        return _in_stages(shape, shape_of_result, element, factors, inverse, finish)
+
+    if length < SHORTEST_PROCEDURE or max(factors) > LARGEST_BUTTERFLY:
+        return in_stages()
+    pairs = [fresh_index(size) for size in shape]
+    body = element(*(expression for _, expression in pairs))
+    axes = tuple(index for index, _ in pairs)
+    procedure = Transform(axes, body, _Roots(length, inverse).parts(), tuple(factors), inverse)
+    part = aligned(length)
+    parts = Array([*rows, 4 * part], "float32", procedure=procedure)
+
+    def finished(*i: Expr) -> Expr:
+        *row, k = i
+        return finish(_make_complex(parts[*row, k], parts[*row, k + part]), *i)
+
+    result = compute(shape_of_result, finished)
+    return Array(result.shape, result.dtype, procedure=Instead(result), in_stages=in_stages)
+
+
+def _in_stages(
+    shape: Sequence[int],
+    shape_of_result: Sequence[int],
+    element: Element,
+    factors: Sequence[int],
+    inverse: bool,
+    finish: Finish,
+) -> Array:
+    length = shape[-1]
     roots = _Roots(length, inverse)
     stride = 1
     for radix in factors:
@@ -106,6 +142,16 @@ class _Roots:
         """The root to the power of an exponent below the order."""
         value = self._table[exponent]
         return conjugate(value) if self._inverse else value
+
+    def parts(self) -> Array:
+        """The real parts of all powers, and the imaginary ones, `[2, order]`."""
+
+        def part(number: Expr, k: Expr) -> Expr:
+            value = _root(k, self.order)
+            imaginary = -_imag(value) if self._inverse else _imag(value)
+            return select(call("equal", number, 0), _real(value), imaginary)
+
+        return compute([2, self.order], part)
 
     def turned(self) -> _Roots:
         """Those of the transform in the other direction, from the same table."""

@@ -159,22 +159,25 @@ class Scatter(Procedure):
 
 @dataclass(frozen=True, slots=True)
 class Transform(Procedure):
-    """The discrete Fourier transforms of rows, unscaled, as real parts and then imaginary ones.
+    """The discrete Fourier transforms of rows; nothing is divided by the length.
 
-    The array's rows hold these first, both as long as a row of elements, and then room that the procedure works in.
+    Rows of the array are four times `aligned(length)` numbers: the real parts of the results, the imaginary ones, and
+    room to work in.
 
     Attributes:
         axes: an index variable for each axis of the elements; the last one is transformed along.
         body: the element, complex64.
         roots: a table `[2, length]`: the real parts of the powers of the first root of unity, and the imaginary ones,
             in the direction of the transform.
-        factors: of the length.
+        factors: of the length, none above `LARGEST_BUTTERFLY`.
+        inverse: whether to turn the other way round.
     """
 
     axes: tuple[Index, ...]
     body: Expr
     roots: Array
     factors: tuple[int, ...]
+    inverse: bool
 
     @property
     def sources(self) -> list[Array]:
@@ -185,6 +188,10 @@ class Transform(Procedure):
     def work(self) -> int:
         """How many times it computes something, roughly."""
         return _size(self.axes) * sum(self.factors)
+
+
+LARGEST_BUTTERFLY: Final = 13
+"""Factors up to this are written out."""
 
 
 def _size(axes: Sequence[Index]) -> int:

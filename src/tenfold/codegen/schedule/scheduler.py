@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from tenfold.codegen.compute import Array, Index, Procedure, read_by
 from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import I32, SCALARS, Buffer, Program, Target, Value
-from tenfold.codegen.procedures import Instead, Ranking, Scan, Scatter
-from tenfold.codegen.schedule import ranking, scanning, scattering
+from tenfold.codegen.procedures import Instead, Ranking, Scan, Scatter, Transform
+from tenfold.codegen.schedule import ranking, scanning, scattering, transforming
 from tenfold.codegen.schedule.arrangement import Arrangement, arrange, is_flat
 from tenfold.codegen.schedule.body import Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
@@ -70,6 +70,7 @@ _PROCEDURES: Final[dict[type[Procedure], Callable[..., Program]]] = {
     Ranking: ranking.rank,
     Scan: scanning.scan,
     Scatter: scattering.scatter,
+    Transform: transforming.transform,
 }
 """What makes the programs of procedures."""
 
