@@ -1,8 +1,9 @@
 """How a step of a plan is computed: programs over numbered values, whichever place these lie in.
 
 Values are numbered: first the slots of the step (see `terms`), then constants in the layout that a routine wants, then
-what the programs compute. Products of matrices, and convolutions that are such, go by their routine; everything else by
-what its definition is scheduled to.
+what the programs compute. Products and windows go by their routines, over weights that were packed before if they are
+constants; what else has routines by the programs that it has outside plans; and everything else by what its definition
+is scheduled to.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from tenfold.backends.wasm.poolings import POOLED_AS, pool_info, pooled, slides
+from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.backends.wasm.terms import Arrays, Inside, Slots, StageTerms, StepTerms, Stored, Term
 from tenfold.codegen.compute import Array, compute, stages_of
 from tenfold.codegen.fusing import applied, inlined, with_stages
@@ -26,6 +28,7 @@ from tenfold.codegen.routines.packing import Operand, pack, packed_size
 from tenfold.codegen.routines.routine import Routine
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.schedule.scheduler import schedule
+from tenfold.core.kernel import TensorSpec
 from tenfold.core.windows import ConvInfo, conv2d_info
 
 SCRATCH: Final = -1
@@ -104,7 +107,11 @@ def step_programs(step: StepTerms, slots: Slots, target: Target, number: int) ->
         NotPlannedError: if no programs compute it.
     """
     try:
-        return _by_routine(step, slots, target, number) or _by_definition(step, slots, target, number)
+        return (
+            _by_routine(step, slots, target, number)
+            or _by_recipe(step, slots, target, number)
+            or _by_definition(step, slots, target, number)
+        )
     except NotImplementedError as error:
         raise NotPlannedError(f"{step.kernel.name}: {error}") from None
 
@@ -258,6 +265,30 @@ _ROUTINES: Final[dict[str, Callable[[StepTerms, Slots, Target, str], StepProgram
     "DepthwiseConv2dNative": _depthwise,
     **dict.fromkeys(POOLED_AS, _pooling),
 }
+
+
+def _by_recipe(step: StepTerms, slots: Slots, target: Target, number: int) -> StepPrograms | None:
+    """The programs of a kernel as they are outside plans, where those do it by routines; then the epilogue."""
+    make = ROUTINES.get(step.kernel.name)
+    stored = [term for term in step.inputs if isinstance(term, Stored)]
+    if make is None or len(stored) < len(step.inputs):
+        return None
+    specs = [term.spec for term in stored]
+    spec = step.kernel.infer(specs, step.attributes)
+    recipe = make(specs, step.attributes, [spec], target) if isinstance(spec, TensorSpec) else None
+    if recipe is None:
+        return None
+    done = StepPrograms(len(slots.numbers))
+    own = {stage.scratch for stage in recipe.stages}
+    values = [slots.numbers[term.place] for term in stored]
+    for value, size in enumerate(recipe.sizes, recipe.inputs):
+        values.append(SCRATCH if value in own else done.value(size))
+    for one in recipe.stages:
+        done.stages.append(Stage(one.program, tuple([values[value] for value in one.values])))
+        done.scratch = max(done.scratch, one.scratch_bytes)
+    done.outputs = tuple([values[output.value] for output in recipe.outputs if output.value is not None])
+    _add_second_pass(done, Array(*spec), step.epilogue, slots, target, f"step{number}")
+    return done
 
 
 class _Weights(NamedTuple):
