@@ -11,7 +11,10 @@ import pytest
 
 import tenfold as tf
 from tenfold.backends.webgl import composing
+from tenfold.codegen.expr import call
+from tenfold.core import kernel as kernels
 from tenfold.core.errors import BackendError, DeviceLostError
+from tenfold.core.kernel import Kernel, TensorSpec
 from tests.backends.webgl.test_backend import on_device
 from tests.backends.webgl.test_life import own
 
@@ -166,6 +169,36 @@ def test_one_element_and_views(webgl: WebglBackend, composer: Composer) -> None:
     same_bits(got, want)
     assert got[0].tolist() == (values[4:12] * 10 + 2 * values[8:16] - values[:8]).tolist()
     assert len(composer) > 0
+
+
+def test_chains_of_one_number(webgl: WebglBackend, composer: Composer) -> None:
+    x, y = on_device(np.array(2.0, np.float32)), on_device(np.arange(4, dtype=np.float32))
+    got, asked, drawn = made(webgl, lambda: y.mul(x.add(x).sqrt().square().sub(1.0)))
+    assert (asked, drawn) == (5, 1)
+    assert got.numpy().tolist() == [3 * number for number in range(4)]
+
+
+def test_one_number_is_spread_by_the_program_that_computes_one(
+    webgl: WebglBackend, composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    like = TensorSpec((3,), "float32")
+    spread = Kernel(
+        "Spread", ("x", "like"), lambda *_: like, definition=lambda x, like: call("sqrt", x), elementwise=True
+    )
+    monkeypatch.setitem(kernels._kernels, "Spread", spread)
+    x, zeros = on_device(np.array([81.0], np.float32)), on_device(np.zeros(3, np.float32))
+    programs = len(webgl.programs)
+
+    def run() -> list[np.ndarray]:
+        wide = tf.run_kernel("Spread", [x.sqrt(), zeros])
+        assert isinstance(wide, tf.Tensor)
+        return [wide.add(zeros).numpy(), wide.numpy()]
+
+    got, want = composed_and_not(run)
+    assert len(webgl.programs) == programs + 2
+    assert len(composer) > 0
+    same_bits(got, want)
+    assert got[0].tolist() == got[1].tolist() == [3.0] * 3
 
 
 def test_gradients_and_optimizers(webgl: WebglBackend, composer: Composer) -> None:

@@ -1,4 +1,4 @@
-"""Traced functions on webgl: what they give, what they leave, a training step."""
+"""Traced functions on webgl: what they give, what they leave, threads, a training step."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 
 import tenfold as tf
-from tests.graph.function_cases import CASES, Case, check, check_training
+from tests.graph.function_cases import CASES, Case, check, check_threads, check_training
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_results(webgl: Any, case: Case) -> None:
     check(case)
+
+
+def test_threads(webgl: Any) -> None:
+    check_threads()
 
 
 def test_training(webgl: Any) -> None:

@@ -12,15 +12,16 @@ from tenfold.codegen.glsl.renderer import beginning_at
 from tenfold.devices.gl.interface import FLOAT32, INT32, Draw, Format, Program, Texture
 
 EXPONENT = 2
-UNARY, BINARY, SCALED, OTHER = 1, 2, 3, 4
-"""Programs: of one texture, of two, of a texture and one element of another, and one that is not elementwise."""
+UNARY, BINARY, SCALED, SINGLE, OTHER = 1, 2, 3, 4, 5
+"""Programs: of one texture, of two, of one and one element of another, of one element alone, and not elementwise."""
 
 X = Operand("float32", False)
 ONE = Operand("float32", True)
 OPERATIONS = {
-    UNARY: Operation(None, {}, (X,), (0,), (), (False,)),
-    BINARY: Operation(None, {}, (X, X), (0, 1), (), (False, False)),
-    SCALED: Operation(None, {}, (X, ONE), (0, 1), (), (False, True)),
+    UNARY: Operation(None, {}, (X,), (0,), (), (False,), False),
+    BINARY: Operation(None, {}, (X, X), (0, 1), (), (False, False), False),
+    SCALED: Operation(None, {}, (X, ONE), (0, 1), (), (False, True), False),
+    SINGLE: Operation(None, {}, (ONE,), (0,), (), (True,), True),
 }
 
 
@@ -126,6 +127,11 @@ def test_elements_of_another_index_are_read_from_textures() -> None:
     assert lengths(pieces(single)) == [2, 2]
     begun = [draw(UNARY, [5], 1), draw(UNARY, [1], 2), draw(UNARY, [2], 3, begin=1), draw(UNARY, [3], 4)]
     assert lengths(pieces(begun)) == [2, 2]
+    assert lengths(pieces([draw(UNARY, [5], 1), draw(SINGLE, [1], 2), draw(SINGLE, [2], 3)])) == [1, 2]
+    # What is made of single elements is the same everywhere.
+    alike = [draw(SINGLE, [5], 1), draw(SINGLE, [1], 2), draw(SCALED, [6, 2], 3), draw(UNARY, [2], 4)]
+    assert lengths(pieces(alike)) == [4]
+    assert lengths(pieces([*alike, draw(SCALED, [6, 3], 7)])) == [4, 1]
     both = [draw(SCALED, [5, 5], 1), draw(UNARY, [5], 2, begin=1), draw(UNARY, [5], 3, begin=0)]
     (piece,) = pieces(both)
     assert [source.handle for source in piece.sources] == [5, 5, 5]
@@ -162,7 +168,7 @@ def test_random_stretches() -> None:
     for _ in range(300):
         draws = []
         for _ in range(rng.integers(1, 60)):
-            program = int(rng.choice([UNARY, BINARY, SCALED, OTHER], p=[0.4, 0.3, 0.15, 0.15]))
+            program = int(rng.choice([UNARY, BINARY, SCALED, SINGLE, OTHER], p=[0.4, 0.3, 0.1, 0.1, 0.1]))
             handles = rng.permutation(8)[: 3 if program in (BINARY, SCALED) else 2]
             target, *inputs = (int(handle) for handle in handles)
             draws.append(draw(program, inputs, target, rows=1 + int(rng.random() < 0.1), begin=int(rng.random() < 0.1)))

@@ -121,8 +121,9 @@ class Recipe:
             return None
         if any(spec.shape not in ((size,), (1,)) for spec in present):
             return None
-        operands = tuple([None if s is None else Operand(s.dtype, s.shape != (size,)) for s in inputs])
-        single = tuple([operand is not None and operand.is_single for operand in operands])
+        # A program that computes one element computes all from the first ones.
+        operands = tuple([None if s is None else Operand(s.dtype, s.shape != (size,) or size == 1) for s in inputs])
+        single = [operand is None or operand.is_single for operand in operands]
         return Operation(
             self.kernel.definition,
             self.attributes,
@@ -130,6 +131,7 @@ class Recipe:
             variant.textures,
             variant.given,
             tuple([single[number] for number in variant.textures]),
+            all(single[number] for number in (*variant.textures, *variant.given)),
         )
 
     def _arrays(self) -> tuple[Array, ...]:

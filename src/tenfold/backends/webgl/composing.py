@@ -20,8 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from tenfold.backends.webgl.pieces import Operand, Operation, Piece, Structure, cut
-from tenfold.codegen.compute import Array
-from tenfold.codegen.fusing import applied
+from tenfold.codegen.compute import Array, broadcast, compute
 from tenfold.codegen.glsl.renderer import Shader, render_together
 from tenfold.core.errors import BackendError
 from tenfold.devices.gl.interface import Draw
@@ -206,8 +205,14 @@ def _rendered(operations: Sequence[Operation], structure: Structure) -> Shader:
             inputs[number] = loaded
         at += 1 + len(operation.textures)
         given += [array for number in operation.given if (array := inputs[number]) is not None]
-        results += applied(operation.definition, inputs, operation.attributes, elementwise=True)
+        results.append(_result(operation, [array for array in inputs if array is not None]))
     return render_together([results[number] for number in stored], given)
+
+
+def _result(operation: Operation, inputs: Sequence[Array]) -> Array:
+    """What an operation computes of arrays."""
+    definition, attributes = operation.definition, operation.attributes
+    return compute((LENGTH,), lambda *i: definition(*(broadcast(x, i) for x in inputs), **attributes))
 
 
 def _array(operand: Operand, number: int) -> Array:

@@ -8,7 +8,7 @@ A piece is a run of elementwise draws over arrays of one size. What they compute
 after the piece is stored. A draw must not write what it reads, so a piece may not store into one of the textures that
 it reads: a chain that goes to and fro between two textures makes pieces of odd length.
 
-This costs about 2 µs a draw, and knows nothing of GL: what is composed, and when, `composing` decides.
+This costs 2 to 3 µs a draw, and knows nothing of GL: what is composed, and when, `composing` decides.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Operand(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What a program computes of flat arrays of one size, element by element.
+    """What a program computes of flat arrays of one size, element by element, whoever draws with it.
 
     Attributes:
         definition: the kernel's.
@@ -54,6 +54,7 @@ class Operation(NamedTuple):
         textures: those that come from textures, in the order of the program's samplers.
         given: those that are uniforms, in the order of their numbers.
         single: of each of `textures` whether it is one element for all.
+        is_uniform: whether all elements of the result are alike, since it is made of single ones.
     """
 
     definition: Any
@@ -62,6 +63,7 @@ class Operation(NamedTuple):
     textures: tuple[int, ...]
     given: tuple[int, ...]
     single: tuple[bool, ...]
+    is_uniform: bool
 
 
 class Piece(NamedTuple):
@@ -160,7 +162,7 @@ class _Cutting:
             read_later += last_reads[position] == after
             if read_later > self._most_targets:
                 break
-            if not growing.add(program.handle, inputs, ints, operation.single, target.handle):
+            if not growing.add(program.handle, inputs, ints, operation, target.handle):
                 break
         return self._ended_well(at, growing)
 
@@ -185,7 +187,7 @@ class _Cutting:
                     structure = tuple(grown.origins[:origins]), tuple(stored)
                     places = [place for _, place, _ in grown.numbers][:sources]
                     return Piece(draws[at : at + end], structure, grown.sources[:sources], places)
-            # What clashes is stored by all pieces that end before this one and after it.
+            # What clashes would be stored by every piece that ends between it and here.
             scores[clash:end] = [0] * (end - clash)
         return Piece(draws[at : at + 1])
 
@@ -218,7 +220,7 @@ class _Growing:
         lengths: how many origins and sources there are up to each draw.
     """
 
-    __slots__ = ("_most", "_written", "lengths", "numbers", "origins", "sources")
+    __slots__ = ("_most", "_uniform", "_written", "lengths", "numbers", "origins", "sources")
 
     def __init__(self, most_sources: int) -> None:
         self.origins: list[int] = []
@@ -226,16 +228,18 @@ class _Growing:
         self.numbers: dict[tuple[int, int, bool], int] = {}
         self.lengths: list[tuple[int, int]] = []
         self._written: dict[int, int] = {}
+        self._uniform: list[bool] = []
         self._most = most_sources
 
     def add(
-        self, program: int, inputs: Sequence[Texture], ints: Sequence[int], single: Sequence[bool], target: int
+        self, program: int, inputs: Sequence[Texture], ints: Sequence[int], operation: Operation, target: int
     ) -> bool:
         """Add a draw, if it reads what the piece has at its own index, and the piece not too much."""
         origins, sources, numbers, written = self.origins, self.sources, self.numbers, self._written
+        single, uniform = operation.single, self._uniform
         origins.append(program)
-        for texture, place, is_single in zip(inputs, ints[1:], single, strict=False):
-            handle = texture.handle
+        for number, texture in enumerate(inputs):
+            handle, is_single, place = texture.handle, single[number], ints[1 + number]
             origin = written.get(handle)
             if origin is None:
                 key = handle, place, is_single
@@ -243,11 +247,12 @@ class _Growing:
                 if origin is None:
                     sources.append(texture)
                     origin = numbers[key] = -len(sources)
-            elif is_single or place >> EXPONENT_BITS:
+            elif (is_single and not uniform[origin]) or place >> EXPONENT_BITS:
                 return False
             origins.append(origin)
         if len(sources) > self._most:
             return False
         written[target] = len(self.lengths)
+        uniform.append(operation.is_uniform)
         self.lengths.append((len(origins), len(sources)))
         return True
