@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,3 +156,16 @@ def check_training(make_optimizer: Callable[[], Any], count: int = 6) -> None:
     for got, want in zip(weights, eager_weights, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-5)
     assert steps == eager_count == count
+
+
+def check_threads() -> None:
+    """Several threads trace and call one function at once."""
+    traced = tf.function(lambda x, n: x.mul(n).add(1).sum())
+    expected = {(size, n): size * n * 2 + size for size in (1, 3, 40) for n in (0, 2)}
+
+    def work(_: int) -> bool:
+        return all(traced(tf.fill([size], 2.0), n).item() == value for (size, n), value in expected.items())
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(work, range(9)))
+    assert traced.trace_count == len(expected)

@@ -7,7 +7,6 @@ import gc
 import weakref
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ import tenfold as tf
 from tenfold.core.engine import INTERCEPTORS
 from tenfold.core.tracing import TRACE
 from tenfold.graph.function import CAPACITY
-from tests.graph.function_cases import CASES, Case, check
+from tests.graph.function_cases import CASES, Case, check, check_threads, check_training
 
 
 def spec(*shape: int, dtype: str = "float32") -> tf.TensorSpec:
@@ -513,19 +512,6 @@ def test_lengths_from_values_are_handed_on() -> None:
     assert f.trace_count == 1
 
 
-def test_assigning_between_a_value_and_its_gradient_is_refused() -> None:
-    v = tf.variable(tf.scalar(3))
-
-    def loss(x: tf.Tensor) -> tf.Tensor:
-        y = v.mul(x)
-        v.assign(v.add(1))
-        return y
-
-    with pytest.raises(tf.TracingError, match="assign after the gradients"):
-        tf.function(lambda x: tf.grad(loss)(x))(tf.scalar(2))
-    assert v.item() == 3
-
-
 def test_symbols_do_not_get_out() -> None:
     kept: list[tf.Tensor] = []
     f = tf.function(lambda x: kept.append(tf.keep(x.add(1))))
@@ -571,6 +557,20 @@ def test_gradients_through_a_call() -> None:
     assert tf.variable_grads(g).grads["w"].item() == 6
 
 
+def test_gradients_see_the_value_that_a_variable_had() -> None:
+    v = tf.variable(tf.scalar(3))
+
+    def loss(x: tf.Tensor) -> tf.Tensor:
+        y = v.mul(x)
+        v.assign(v.add(1))
+        return y.add(v.mul(v).mul(x))
+
+    f = tf.function(lambda x: tf.grad(loss)(x))
+    for value in (3, 4):
+        assert v.item() == value
+        assert f(tf.scalar(2)).item() == value + (value + 1) ** 2
+
+
 def test_custom_gradients_inside() -> None:
     v = tf.variable(tf.scalar(2))
 
@@ -592,6 +592,24 @@ def test_functions_in_functions_become_one_graph() -> None:
     graph = outer.get_concrete_function(spec()).graph
     assert [node.op for node in graph.nodes.values()].count("Multiply") == 2
     assert inner.trace_count == 0
+
+
+def test_models_in_functions_become_part_of_the_graph() -> None:
+    nodes = [
+        {"name": "x", "op": "Placeholder", "attr": {"dtype": {"type": "DT_FLOAT"}}},
+        {"name": "root", "op": "Sqrt", "input": ["x"]},
+        {"name": "y", "op": "Relu", "input": ["root"]},
+    ]
+    model = tf.load_graph_model_sync({"modelTopology": {"node": nodes}})
+    f = tf.function(lambda x: model.predict(x.mul(2)).add(1))
+    assert f(tf.tensor([2.0, 8.0])).array_sync() == [3, 5]
+    graph = f.get_concrete_function(spec(2)).graph
+    assert [node.op for node in graph.nodes.values() if node.op not in ("Placeholder", "Const")] == [
+        "Multiply",
+        "Sqrt",
+        "Relu",
+        "Add",
+    ]
 
 
 def test_profiles_see_kernels() -> None:
@@ -732,15 +750,7 @@ def test_inputs_may_be_disposed_after_a_call() -> None:
 
 
 def test_threads_share_a_function() -> None:
-    f = tf.function(lambda x, n: x.mul(n).add(1).sum())
-    expected = {(size, n): size * n * 2 + size for size in range(1, 6) for n in range(3)}
-
-    def work(_: int) -> bool:
-        return all(f(tf.fill([size], 2.0), n).item() == value for (size, n), value in expected.items())
-
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(work, range(16)))
-    assert f.trace_count == len(expected)
+    check_threads()
 
 
 def test_each_backend_has_its_traces() -> None:
@@ -759,3 +769,74 @@ def test_each_backend_has_its_traces() -> None:
         assert result.backend_name == "wasm"
     assert f(x).backend_name == "cpu"
     assert epsilons == ["cpu", "wasm"]
+
+
+# --- training ----------------------------------------------------------------------------------------------
+
+
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "sgd": lambda: tf.train.sgd(0.1),
+    "momentum": lambda: tf.train.momentum(0.1, 0.9, use_nesterov=True),
+    "adagrad": lambda: tf.train.adagrad(0.1),
+    "adadelta": lambda: tf.train.adadelta(0.1),
+    "adam": lambda: tf.train.adam(0.05),
+    "adamax": lambda: tf.train.adamax(0.05, decay=0.1),
+    "rmsprop": lambda: tf.train.rmsprop(0.01, momentum=0.9, centered=True),
+}
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_training(make: Callable[[], Any]) -> None:
+    check_training(make)
+
+
+def test_several_steps_in_one_call() -> None:
+    results = []
+    for wrap in (lambda f: f, tf.function):
+        x, optimizer = tf.variable(tf.scalar(4)), tf.train.adam(0.1)
+
+        def three(x: tf.Variable = x, optimizer: Any = optimizer) -> None:
+            for _ in range(3):
+                optimizer.minimize(lambda: x.square())
+
+        step = wrap(three)
+        step()
+        step()
+        results.append((x.item(), optimizer.iterations))
+        tf.dispose([x, optimizer.dispose()])
+    (want, steps), (got, counted) = results
+    assert got == pytest.approx(want, rel=1e-6)
+    assert steps == counted == 6
+
+
+def test_two_optimizers_and_no_leak() -> None:
+    x, y = tf.variable(tf.scalar(4)), tf.variable(tf.scalar(-4))
+    first, second = tf.train.adam(0.1), tf.train.momentum(0.1, 0.5)
+
+    @tf.function
+    def step() -> tf.Tensor:
+        cost = first.minimize(lambda: x.sub(y).square(), return_cost=True, var_list=[x])
+        second.minimize(lambda: x.sub(y).square(), var_list=[y])
+        return cost
+
+    step().dispose()
+    before = tf.memory()
+    for _ in range(100):
+        step().dispose()
+    assert tf.memory() == before
+    assert abs(x.item() - y.item()) < 0.5
+    assert (first.iterations, second.iterations) == (101, 101)
+
+
+def test_loaded_weights_of_an_optimizer_are_used() -> None:
+    x, optimizer = tf.variable(tf.scalar(4), name="x"), tf.train.momentum(0.1, 0.5)
+    step = tf.function(lambda: optimizer.minimize(lambda: x.square()))
+    step()
+    weights = optimizer.get_weights().result()
+    optimizer.set_weights([tf.NamedTensor(name, tensor.clone()) for name, tensor in weights]).result()
+    step()
+    assert step.trace_count == 2
+    other, eager = tf.variable(tf.scalar(4)), tf.train.momentum(0.1, 0.5)
+    for _ in range(2):
+        eager.minimize(lambda: other.square(), var_list=[other])
+    assert x.item() == pytest.approx(other.item())

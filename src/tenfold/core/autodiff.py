@@ -18,6 +18,7 @@ from tenfold.core.errors import GradientNotFoundError
 from tenfold.core.kernel import NO_ATTRIBUTES, Attributes, Gradient, TensorSpec, find_kernel_definition, get_gradient
 from tenfold.core.scopes import tidy
 from tenfold.core.tensor import SavedTensor, Tensor
+from tenfold.core.tracing import TRACE
 from tenfold.core.variables import Variable, registered_variables
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Tape:
                 tuple(map(_tape_input, outputs)),
                 () if kernel is None else kernel.inputs,
                 gradient,
-                tuple(map(SavedTensor, saved)),
+                tuple(map(_saved, saved)),
                 attributes,
             )
         )
@@ -107,6 +108,15 @@ class Tape:
         gradient = get_gradient(call.name)
         saved = () if gradient is None else _to_save(gradient, call, outputs)
         self.record(call.name, call.inputs, outputs, gradient, saved, call.attributes)
+
+
+def _saved(tensor: Tensor) -> SavedTensor:
+    """A tensor with the values that it has now; those of a variable may change."""
+    saved = SavedTensor(tensor)
+    trace = TRACE.get()
+    if trace is not None and isinstance(tensor, Variable):
+        trace.hold_value(saved, tensor)
+    return saved
 
 
 def _tape_input(tensor: Tensor) -> TapeInput:

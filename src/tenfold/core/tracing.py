@@ -30,6 +30,9 @@ class Trace(Protocol):
     def assign(self, variable: Variable, value: Tensor) -> None:
         """Let each call of the function assign to a variable."""
 
+    def hold_value(self, saved: Tensor, variable: Variable) -> None:
+        """Let a tensor of the variable's shape and dtype stand for the value that it has now."""
+
     def check_initial_value(self, value: Tensor) -> None:
         """Raise if a variable that is made now would start with a value that only a call knows."""
 

@@ -98,10 +98,7 @@ class ConcreteFunction:
     @property
     def is_valid(self) -> bool:
         """Whether all its variables are alive."""
-        for variable in self._touched:
-            if variable.storage is RELEASED:
-                return False
-        return True
+        return not self._touched or all(variable.storage is not RELEASED for variable in self._touched)
 
     def run(self, tensors: Sequence[Tensor]) -> Any:
         """What the function returns for tensors in the places of those that it was traced with."""

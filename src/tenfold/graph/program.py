@@ -243,17 +243,15 @@ class FixedProgram:
         """Wrap a program whose inputs will be given in the order of `names`."""
         self._program = program
         self._names = tuple(names)
-        self._form: _Form | None = None
-        self._positions: tuple[int, ...] = ()
-        self._kernel_changes = -1
+        self._found: _Found | None = None
 
     def run(self, tensors: Sequence[Tensor]) -> list[Value]:
         """Run the program; see `Program.run`."""
-        form = self._form
-        if form is None or self._kernel_changes != _Counters.kernel_changes or INTERCEPTORS.get():
+        found = self._found
+        if found is None or found.kernel_changes != _Counters.kernel_changes or INTERCEPTORS.get():
             return self._look_up_and_run(tensors)
         release_unreachable()
-        return form.run_plan([tensors[position] for position in self._positions])
+        return found.form.run_plan([tensors[position] for position in found.positions])
 
     def _look_up_and_run(self, tensors: Sequence[Tensor]) -> list[Value]:
         changes = _Counters.kernel_changes
@@ -262,10 +260,23 @@ class FixedProgram:
         if not INTERCEPTORS.get():
             form = self._program._form(active_backend(), feeds, self._program.graph.outputs)
             if form is not None and form.is_one_plan:
-                self._positions = tuple(self._names.index(ref.node) for ref in form.plan_inputs)
-                self._kernel_changes = changes
-                self._form = form
+                positions = tuple(self._names.index(ref.node) for ref in form.plan_inputs)
+                self._found = _Found(form, positions, changes)
         return results
+
+
+class _Found(NamedTuple):
+    """What a program for fixed inputs has found out.
+
+    Attributes:
+        form: what runs.
+        positions: where the inputs of its plan are among those given.
+        kernel_changes: how many changes to the registered kernels had been made.
+    """
+
+    form: _Form
+    positions: tuple[int, ...]
+    kernel_changes: int
 
 
 def _patient_program(graph: Graph) -> Program:

@@ -17,7 +17,7 @@ from tenfold.core.tensor import Tensor
 from tenfold.core.variables import Variable
 
 _PLAIN = frozenset({int, bool, str, bytes, type(None)})
-"""Types of which equal values are the same value; zeros of both signs are equal, too."""
+"""Types of which equal values are the same value."""
 
 
 class Leaves:
@@ -58,6 +58,9 @@ class Leaves:
             self._add_tensor(value)
         elif kind in _PLAIN:
             self.key.append((kind, value))
+        elif kind is float:
+            # Zeros of both signs are equal, and NaN is not even equal to itself.
+            self.key.append((kind, value if value == value != 0 else repr(value)))
         else:
             self._add_other(value, kind, where)
 
@@ -109,7 +112,7 @@ def is_tensor_leaf(value: Any) -> bool:
 
 
 def _static_key(value: Any, where: int | str) -> Any:
-    if isinstance(value, (float, complex)):
+    if isinstance(value, complex):
         return repr(value)
     if isinstance(value, Variable):
         return value.id

@@ -68,9 +68,14 @@ class Meaning(NamedTuple):
     ref: Ref
 
 
+def symbolic_storage(meaning: Meaning, spec: TensorSpec) -> Storage:
+    """A storage without values."""
+    return Storage(NO_VALUES, meaning, spec.shape, spec.dtype, 0)
+
+
 def make_symbol(meaning: Meaning, spec: TensorSpec) -> Tensor:
     """A tensor of given shape and dtype that stands for an output of a node."""
-    return Tensor(Storage(NO_VALUES, meaning, spec.shape, spec.dtype, 0), spec.shape, spec.dtype)
+    return Tensor(symbolic_storage(meaning, spec), spec.shape, spec.dtype)
 
 
 def is_symbol(tensor: Tensor) -> bool:

@@ -19,12 +19,12 @@ from weakref import ref
 from tenfold.core.engine import INTERCEPTORS, KernelCall, Outputs, Proceed
 from tenfold.core.errors import TracingError
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, find_kernel_definition
-from tenfold.core.tensor import SavedTensor, Tensor
+from tenfold.core.tensor import Tensor
 from tenfold.core.tracing import TRACE
-from tenfold.core.variables import Variable, registered_variables
+from tenfold.core.variables import Variable
 from tenfold.graph.graph import Graph, Node, Ref
 from tenfold.graph.structures import is_tensor_leaf, map_leaves
-from tenfold.graph.symbolic import Meaning, UnknownLength, is_symbol, make_symbol, refuse_reading
+from tenfold.graph.symbolic import Meaning, UnknownLength, is_symbol, make_symbol, refuse_reading, symbolic_storage
 
 
 class HostStep(NamedTuple):
@@ -196,7 +196,7 @@ class _Trace:
                 f"The kernel {call.name!r} has no shape rule, so that a function which calls it cannot be traced. "
                 "Describe it with define_kernel, or leave tf.function away here."
             )
-        if kernel.pure and not any(self._is_symbolic(tensor) for tensor in call.inputs if tensor is not None):
+        if kernel.pure and not any(_is_symbolic(tensor) for tensor in call.inputs if tensor is not None):
             return proceed(call)
         specs = self._infer(kernel, call)
         made = [specs] if isinstance(specs, TensorSpec) else specs
@@ -220,16 +220,6 @@ class _Trace:
         if isinstance(inferred, TensorSpec):
             return _with_unknown_lengths(inferred, kernel.name)
         return [_with_unknown_lengths(spec, kernel.name) for spec in inferred]
-
-    def _is_symbolic(self, tensor: Tensor) -> bool:
-        return is_symbol(tensor) or isinstance(tensor, Variable) or self._saved_variable(tensor) is not None
-
-    def _saved_variable(self, tensor: Tensor) -> Variable | None:
-        """The variable whose value a tape has saved as this tensor."""
-        if not isinstance(tensor, SavedTensor):
-            return None
-        found = [variable for variable in registered_variables().values() if variable.id == tensor.id]
-        return found[0] if found else None
 
     # -- nodes --------------------------------------------------------------------------------------------
 
@@ -259,15 +249,7 @@ class _Trace:
             return source
         if isinstance(tensor, Variable):
             return self._value_of(tensor)
-        variable = self._saved_variable(tensor)
-        if variable is None:
-            return self._constant(tensor)
-        if variable.id in self._assigned:
-            raise TracingError(
-                f"The gradient needs the value that the variable {variable.name!r} had before the function that is "
-                "differentiated assigned to it. In a traced function, assign after the gradients are computed."
-            )
-        return self._value_of(variable)
+        return self._constant(tensor)
 
     def _value_of(self, variable: Variable) -> Ref:
         if variable.id in self._assigned:
@@ -302,9 +284,16 @@ class _Trace:
         """See `core.tracing`."""
         self._assigned[variable.id] = (variable, self._ref(value))
 
+    def hold_value(self, saved: Tensor, variable: Variable) -> None:
+        """See `core.tracing`."""
+        before = saved.storage
+        saved.storage = symbolic_storage(Meaning(self, self._value_of(variable)), TensorSpec(saved.shape, saved.dtype))
+        saved.storage.hold()
+        before.release()
+
     def check_initial_value(self, value: Tensor) -> None:
         """See `core.tracing`."""
-        if self._is_symbolic(value):
+        if _is_symbolic(value):
             raise TracingError(
                 "A variable is made with a value that differs from call to call of a traced function. Make variables "
                 "outside of it, and assign inside."
@@ -313,6 +302,10 @@ class _Trace:
     def refuse_reading(self, variable: Variable) -> NoReturn:
         """See `core.tracing`."""
         refuse_reading(f"the variable {variable.name!r}")
+
+
+def _is_symbolic(tensor: Tensor) -> bool:
+    return is_symbol(tensor) or isinstance(tensor, Variable)
 
 
 def _with_unknown_lengths(spec: TensorSpec, kernel: str) -> TensorSpec:

@@ -1,4 +1,4 @@
-"""Traced functions on wasm: what they give, what they leave, a training step."""
+"""Traced functions on wasm: what they give, what they leave, threads, a training step."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import pytest
 
 import tenfold as tf
 from tenfold.graph.program import make_form
-from tests.graph.function_cases import CASES, Case, check, check_training
+from tests.graph.function_cases import CASES, Case, check, check_threads, check_training
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_results(wasm: Any, case: Case) -> None:
     check(case)
+
+
+def test_threads(wasm: Any) -> None:
+    check_threads()
 
 
 def test_training(wasm: Any) -> None:
