@@ -26,11 +26,11 @@ from tenfold.core.tensor import RELEASED, Tensor
 from tenfold.core.variables import Variable
 from tenfold.graph.input_signature import InputSignature
 from tenfold.graph.structures import Leaves, as_tensors, map_leaves
+from tenfold.graph.trace import HostStep, Slot, TracedFunction, trace
 
 if TYPE_CHECKING:
     from tenfold.backends.base import Backend
     from tenfold.graph.graph import Graph
-    from tenfold.graph.trace import HostStep, TracedFunction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +71,6 @@ class ConcreteFunction:
 
     def __init__(self, traced: TracedFunction, backend: Backend) -> None:
         from tenfold.graph.program import FixedProgram, Program
-        from tenfold.graph.trace import Slot
 
         self.graph: Graph = traced.graph
         self.variables: tuple[Variable, ...] = tuple(traced.variables.values())
@@ -82,7 +81,6 @@ class ConcreteFunction:
         self._host_steps: tuple[HostStep, ...] = traced.host_steps
         self._result = traced.result
         self._is_single = type(traced.result) is Slot and not traced.assigned
-        self._slot = Slot
         self._program = Program(traced.graph)
         made = (step.name for step in traced.host_steps if step.name)
         self._fixed = FixedProgram(self._program, (*traced.arguments, *traced.variables, *made))
@@ -107,7 +105,7 @@ class ConcreteFunction:
         if self._is_single:
             return values[0]
         self._assign(values[len(values) - len(self.assigned) :])
-        return map_leaves(self._result, lambda leaf: values[leaf.index] if type(leaf) is self._slot else leaf)
+        return map_leaves(self._result, lambda leaf: values[leaf.index] if type(leaf) is Slot else leaf)
 
     def _run_after_host(self, fed: Sequence[Tensor]) -> list[Any]:
         made: list[Tensor] = []
@@ -287,8 +285,6 @@ class Function(Generic[P, R]):
         with self._lock:
             found = traces.find(key)
             if found is None:
-                from tenfold.graph.trace import trace
-
                 found = ConcreteFunction(trace(function, args, kwargs, leaves.specs), backend)
                 traces.add(key, found)
                 self.trace_count += 1
