@@ -159,6 +159,8 @@ class Engine:
             result = _run_checked(name, inputs, attributes, backend)
         else:
             result = backend.run(name, inputs, attributes)
+        if type(result) is Storage:
+            return Tensor(result, result.shape, result.dtype)
         if type(result) is TensorInfo:
             return Tensor(*result)
         return [Tensor(*info) for info in result]

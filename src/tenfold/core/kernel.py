@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from tenfold.core.errors import GradientNotFoundError, KernelNotFoundError
+from tenfold.core.storage import Storage
 
 if TYPE_CHECKING:
     from tenfold.backends.base import Backend
     from tenfold.core.dtypes import DType
-    from tenfold.core.storage import Shape, Storage
+    from tenfold.core.storage import Shape
     from tenfold.core.tensor import Tensor
 
 Attributes = Mapping[str, Any]
@@ -38,15 +39,19 @@ class TensorInfo(NamedTuple):
     dtype: DType
 
 
-Operand: TypeAlias = "Tensor | TensorInfo"
+Operand: TypeAlias = "Tensor | TensorInfo | Storage"
 """What a kernel receives: something with `storage`, `shape` and `dtype`."""
 
-KernelResult = TensorInfo | Sequence[TensorInfo]
+KernelResult = TensorInfo | Storage | Sequence[TensorInfo]
+"""An output, several of them, or the storage of an output that is seen in the shape it was made with."""
+
 Specs = TensorSpec | Sequence[TensorSpec]
 
 
 def as_infos(result: KernelResult) -> Sequence[TensorInfo]:
     """A kernel's result as a sequence, whether it has one output or several."""
+    if isinstance(result, Storage):
+        return (TensorInfo(result, result.shape, result.dtype),)
     return (result,) if isinstance(result, TensorInfo) else result
 
 

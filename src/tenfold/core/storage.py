@@ -55,6 +55,11 @@ class Storage:
         self.nbytes = nbytes
         self.holders = 0
 
+    @property
+    def storage(self) -> Storage:
+        """Itself: a storage is an operand, in the shape it was made with."""
+        return self
+
     def hold(self) -> None:
         """Keep the values alive until the matching `release`."""
         if self.holders == 0:

@@ -12,6 +12,7 @@ from tenfold.core.kernel import Attributes, KernelResult, TensorInfo, TensorSpec
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
+    from tenfold.core.storage import Storage
     from tenfold.devices.wasm.interface import Module
 
 WORTH_SHARING: Final = 1 << 18
@@ -176,19 +177,15 @@ class LeanCall:
         self._used = tuple(recipe.used)
         (self._shape, self._dtype), self._nbytes = recipe.outputs[0].spec, recipe.outputs[0].nbytes
 
-    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> TensorInfo:
-        address = self._allocate(self._nbytes)
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> Storage:
+        backend, nbytes = self._backend, self._nbytes
+        address = self._allocate(nbytes)
         try:
             self._run(*[inputs[number].storage.data for number in self._used], address)
         except BaseException:
-            self._backend.device.allocator.free(address)
+            backend.device.allocator.free(address)
             raise
-        return self._result(address)
-
-    def _result(self, address: int) -> TensorInfo:
-        backend, shape, dtype = self._backend, self._shape, self._dtype
-        # Its own constructor takes twice as long.
-        return tuple.__new__(TensorInfo, (backend.adopt(address, shape, dtype, self._nbytes), shape, dtype))
+        return backend.adopt(address, self._shape, self._dtype, nbytes)
 
 
 class LeanBinaryCall(LeanCall):
@@ -196,15 +193,16 @@ class LeanBinaryCall(LeanCall):
 
     __slots__ = ()
 
-    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> TensorInfo:
+    def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> Storage:
         a, b = inputs
-        address = self._allocate(self._nbytes)
+        backend, nbytes = self._backend, self._nbytes
+        address = self._allocate(nbytes)
         try:
             self._run(a.storage.data, b.storage.data, address)
         except BaseException:
-            self._backend.device.allocator.free(address)
+            backend.device.allocator.free(address)
             raise
-        return self._result(address)
+        return backend.adopt(address, self._shape, self._dtype, nbytes)
 
 
 def single_call(backend: WasmBackend, module: Module, recipe: Recipe, extra: tuple[int, ...] = ()) -> Call:
