@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,8 +83,9 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
         firsts = {name: process.run() for name, process in processes.items()}
         times: dict[str, list[float]] = {name: [] for name in engines}
         used = dict.fromkeys(engines, 0.0)
-        for _ in range(rounds):
-            for name, process in processes.items():
+        for order in rotations(list(processes), rounds):
+            for name in order:
+                process = processes[name]
                 used[name] -= processor_seconds(process.pid)
                 times[name] += take_turn(process)
                 used[name] += processor_seconds(process.pid)
@@ -106,6 +107,13 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
         )
         for name in engines
     ]
+
+
+def rotations(names: Sequence[str], rounds: int) -> Iterator[list[str]]:
+    """The names for each round, each time beginning with another: what precedes a turn may cost it something."""
+    for number in range(rounds):
+        first = number % len(names)
+        yield [*names[first:], *names[:first]]
 
 
 def take_turn(process: EngineProcess) -> list[float]:

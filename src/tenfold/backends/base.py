@@ -5,8 +5,8 @@ A backend stores tensors and runs kernels on them. It promises:
 * `write` takes values and gives a `Storage` whose `data` only it understands; `read_sync` and `read` give the
   values back as they were, bit by bit, in the shape of the storage. Values are never changed once written.
 * A kernel gets operands (`storage`, `shape`, `dtype`) that live on this backend and returns `TensorInfo`s, or the
-  storage alone where it has one output. Their storages are new, or those of an input seen in another shape. What a kernel allocates besides its
-  outputs it releases itself.
+  storage alone where it has one output. Storages are new, or those of an input seen in another shape. What a kernel
+  allocates besides its outputs it releases itself.
 * `dispose_data` is called once for each storage, when nobody holds it any more and no read is pending.
 * `compile` turns a plan into something that runs it; the inherited one walks through the steps.
 
