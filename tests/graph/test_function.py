@@ -105,7 +105,17 @@ def test_one_trace_for_each_signature() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(0.0, -0.0), (1, True), (1, 1.0), ((1,), [1]), ({"a": 1}, {"b": 1}), ([], None), ([[], []], [[[]]]), (1j, 1)],
+    [
+        (0.0, -0.0),
+        (1, True),
+        (1, 1.0),
+        ((1,), [1]),
+        ({"a": 1}, {"b": 1}),
+        ({1: 1}, {True: 1}),
+        ([], None),
+        ([[], []], [[[]]]),
+        (1j, 1),
+    ],
 )
 def test_static_values_that_are_easily_mixed_up(first: Any, second: Any) -> None:
     f = tf.function(lambda x, value: (x.add(1), value))
@@ -826,6 +836,16 @@ def test_two_optimizers_and_no_leak() -> None:
     assert tf.memory() == before
     assert abs(x.item() - y.item()) < 0.5
     assert (first.iterations, second.iterations) == (101, 101)
+
+
+def test_a_step_that_fails_does_not_count() -> None:
+    x, optimizer = tf.variable(tf.ones([3])), tf.train.adam(0.1)
+    step = tf.function(lambda at: optimizer.minimize(lambda: x.gather(at).square().sum()))
+    step(tf.tensor([0, 2], dtype="int32"))
+    before = x.array_sync()
+    with pytest.raises(ValueError, match="3"):
+        step(tf.tensor([0, 3], dtype="int32"))
+    assert (optimizer.iterations, x.array_sync(), step.trace_count) == (1, before, 1)
 
 
 def test_loaded_weights_of_an_optimizer_are_used() -> None:

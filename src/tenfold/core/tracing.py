@@ -24,8 +24,13 @@ class Trace(Protocol):
     def value_of_each_call(self, make: Callable[[], Tensor], spec: TensorSpec) -> Tensor:
         """What stands for the tensor of this spec that `make` gives at each call of the function."""
 
-    def do_at_each_call(self, effect: Callable[[], None]) -> None:
-        """Let each call of the function have an effect, in order with the values that are made for it."""
+    def do_at_each_call(self, effect: Callable[[], None], undo: Callable[[], None]) -> None:
+        """Let each call of the function have an effect, in order with the values that are made for it.
+
+        Args:
+            effect: what is done, before the kernels run.
+            undo: takes it back if they fail.
+        """
 
     def assign(self, variable: Variable, value: Tensor) -> None:
         """Let each call of the function assign to a variable."""

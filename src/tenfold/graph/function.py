@@ -109,12 +109,19 @@ class ConcreteFunction:
 
     def _run_after_host(self, fed: Sequence[Tensor]) -> list[Any]:
         made: list[Tensor] = []
+        undo: list[Callable[[], None]] = []
         try:
             for step in self._host_steps:
                 value = step.function()
                 if step.name:
                     made.append(value)
+                if step.undo is not None:
+                    undo.append(step.undo)
             return self._fixed.run((*fed, *made))
+        except BaseException:
+            for take_back in reversed(undo):
+                take_back()
+            raise
         finally:
             for tensor in made:
                 tensor.dispose()

@@ -67,7 +67,8 @@ class Leaves:
     def _add_other(self, value: Any, kind: type, where: int | str) -> None:
         parts = parts_of(value)
         if parts is not None:
-            self.key.append((kind, tuple(value) if isinstance(value, Mapping) else len(parts)))
+            names = tuple([(type(name), name) for name in value]) if isinstance(value, Mapping) else len(parts)
+            self.key.append((kind, names))
             for part in parts:
                 self.add(part, where)
         elif kind is TensorSpec:

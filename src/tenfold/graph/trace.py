@@ -33,10 +33,12 @@ class HostStep(NamedTuple):
     Attributes:
         function: gives the tensor for an input of the graph, or has an effect.
         name: of the input; empty for an effect.
+        undo: takes an effect back.
     """
 
     function: Callable[[], Any]
     name: str
+    undo: Callable[[], None] | None = None
 
 
 class Slot:
@@ -276,9 +278,9 @@ class _Trace:
         self._host_steps.append(HostStep(make, name))
         return self._symbol(Ref(name), spec)
 
-    def do_at_each_call(self, effect: Callable[[], None]) -> None:
+    def do_at_each_call(self, effect: Callable[[], None], undo: Callable[[], None]) -> None:
         """See `core.tracing`."""
-        self._host_steps.append(HostStep(effect, ""))
+        self._host_steps.append(HostStep(effect, "", undo))
 
     def assign(self, variable: Variable, value: Tensor) -> None:
         """See `core.tracing`."""

@@ -153,12 +153,12 @@ class AccumulatingOptimizer(Optimizer):
             self._traced_numbers.clear()
         trace = TRACE.get()
         if trace is None:
-            self._count()
+            self._count(1)
         else:
-            trace.do_at_each_call(self._count)
+            trace.do_at_each_call(lambda: self._count(1), undo=lambda: self._count(-1))
 
-    def _count(self) -> None:
-        self.iterations += 1
+    def _count(self, steps: int) -> None:
+        self.iterations += steps
 
     def _number(self, name: str, number: Callable[[], float]) -> float | Tensor:
         """A number that may differ from step to step.
