@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import prod
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from tenfold.backends.wasm.arena import Lifetime, aligned, offsets
+from tenfold.backends.wasm.checks import CHECKS
 from tenfold.backends.wasm.compilation import IN_MEMORY, VIEWS
 from tenfold.backends.wasm.step_programs import SCRATCH, NotPlannedError, Packed, StepPrograms, step_programs
 from tenfold.backends.wasm.terms import Inside, Single, Slots, StageTerms, StepTerms, Stored, Term
@@ -94,6 +95,7 @@ class Assembly:
         calls: what runs, in order.
         inputs: the place of each input of the plan.
         outputs: the place of each output of the plan; several may be one.
+        flags: places of bools that say whether a run met an index that is wrong.
         arena: bytes of the arena.
         constants: bytes of all constants.
         scratch: bytes that each thread needs for itself.
@@ -104,10 +106,16 @@ class Assembly:
     calls: list[PlannedCall]
     inputs: list[int]
     outputs: list[int]
+    flags: list[int] = field(default_factory=list)
     arena: int = 0
     constants: int = 0
     scratch: int = 0
     work: int = 0
+
+    @property
+    def fresh(self) -> list[int]:
+        """The places that each run fills anew: outputs that are computed, and flags."""
+        return [n for n in dict.fromkeys((*self.outputs, *self.flags)) if self.places[n].kind is Kind.OUTPUT]
 
 
 def assemble(plan: Plan, target: Target) -> Assembly:
@@ -130,6 +138,7 @@ class _Assembler:
         self._terms: dict[int, Term] = {}
         self._known: dict[Hashable, StepPrograms] = {}
         self._packed: dict[Hashable, int] = {}
+        self._flags: list[int] = []
         self._scratch = 0
 
     def assembly(self) -> Assembly:
@@ -145,7 +154,7 @@ class _Assembler:
             self._terms[number] = self._constant(number)
         for number, step in enumerate(plan.steps):
             self._step(step, number)
-        made = Assembly(self._places, self._calls, [], [], scratch=self._scratch)
+        made = Assembly(self._places, self._calls, [], [], self._flags, scratch=self._scratch)
         made.work = sum(products(plan, step) or prod(plan.specs[step.outputs[0]].shape) for step in plan.steps)
         made.inputs = [self._stored(number).place for number in plan.inputs]
         made.outputs = [self._stored(number).place for number in plan.outputs]
@@ -189,6 +198,7 @@ class _Assembler:
         elif step.kernel in INLINED and not step.epilogue and self._is_read_inside(step.outputs[0]):
             self._terms[step.outputs[0]] = Inside(kernel, step.attributes, inputs, specs[0])
         else:
+            self._check_constant(step, inputs)
             epilogue = tuple([self._stage(stage) for stage in step.epilogue])
             self._run(StepTerms(kernel, inputs, step.attributes, epilogue, specs), step.outputs, number)
 
@@ -215,8 +225,27 @@ class _Assembler:
             at = tuple([SCRATCH if value == SCRATCH else places[value] for value in values])
             self._calls.append(PlannedCall(program, at, number))
         self._scratch = max(self._scratch, found.scratch)
+        if found.flag is not None:
+            self._flags.append(places[found.flag])
         for value, output in zip(found.outputs, outputs, strict=True):
             self._terms[output] = Stored(places[value], self._plan.specs[output])
+
+    def _check_constant(self, step: Step, inputs: Sequence[Term | None]) -> None:
+        """See that indices are right that are always the same."""
+        check = CHECKS.get(step.kernel)
+        if check is None:
+            return
+        term, number = inputs[check.number], step.inputs[check.number]
+        if number is None or (isinstance(term, Stored) and not term.is_constant):
+            return
+        if not isinstance(term, Stored | Single):
+            raise NotPlannedError("indices that are computed where they are read")
+        values = self._places[term.place].held() if isinstance(term, Stored) else np.array(term.number, np.int32)
+        shapes = [() if value is None else self._plan.specs[value].shape for value in step.inputs]
+        try:
+            check.check(values.reshape(term.spec.shape), shapes, step.attributes)
+        except ValueError as error:
+            raise NotPlannedError(str(error)) from None
 
     def _packed_place(self, packed: Packed, places: Sequence[int]) -> int:
         """The place of a constant in a routine's layout, shared by all steps that want it so."""
@@ -244,11 +273,10 @@ class _Layout:
 def _lay_out(made: Assembly) -> None:
     """Give every place that calls use an offset."""
     places = made.places
-    for number in made.outputs:
+    for number in (*made.outputs, *made.flags):
         if places[number].kind is Kind.ARENA:
             places[number].kind = Kind.OUTPUT
-    own = [number for number in dict.fromkeys(made.outputs) if places[number].kind is Kind.OUTPUT]
-    for order, number in enumerate(own):
+    for order, number in enumerate(made.fresh):
         places[number].offset = order
     first: dict[int, int] = {}
     last: dict[int, int] = {}

@@ -64,9 +64,8 @@ class _Writer:
         self._assembly = assembly
         self._functions = functions
         self._barrier = barrier
-        places = assembly.places
         self._inputs = len(assembly.inputs)
-        self._own = [n for n in dict.fromkeys(assembly.outputs) if places[n].kind is Kind.OUTPUT]
+        self._own = assembly.fresh
 
     def run(self, calls: Sequence[PlannedCall]) -> Code:
         """A function that runs calls in order."""

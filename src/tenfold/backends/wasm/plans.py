@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tenfold.backends.base import run_steps
 from tenfold.backends.wasm.arena import aligned
 from tenfold.backends.wasm.assembly import Assembly, Kind, assemble
 from tenfold.backends.wasm.batches import batch_of
@@ -51,8 +52,9 @@ class WasmPlan:
         batch = batch_of(plan)
         self.samples = 1 if batch is None else batch.samples
         self.plan = plan if batch is None else batch.sample
+        self._whole = plan
         self.assembly = made = assemble(self.plan, backend.target)
-        self.own_outputs = [n for n in dict.fromkeys(made.outputs) if made.places[n].kind is Kind.OUTPUT]
+        self.own_outputs = made.fresh
         code = plan_module(made, shared=backend.device.memory.is_shared)
         _leave_to_host(backend, plan)
         with backend.lock:
@@ -81,7 +83,26 @@ class WasmPlan:
                 for address in fresh:
                     allocator.free(address)
                 raise
-            return self._results(given, dict(zip(self.own_outputs, fresh, strict=True)))
+            blocks = dict(zip(self.own_outputs, fresh, strict=True))
+            is_wrong = any([self._is_set(blocks[flag]) for flag in made.flags])
+            for number in self.own_outputs if is_wrong else made.flags:
+                allocator.free(blocks[number])
+            return self._step_by_step(inputs) if is_wrong else self._results(given, blocks)
+
+    def _is_set(self, address: int) -> bool:
+        """Whether a flag is set for any sample."""
+        return bool(self._backend.device.memory.view(address, (self.samples,), np.uint8).any())
+
+    def _step_by_step(self, inputs: Sequence[Operand]) -> list[Operand]:
+        """Run the plan so that the step whose indices are wrong complains."""
+        constants = self._whole.constants.values()
+        try:
+            for tensor in constants:
+                if tensor.storage.backend is not self._backend:
+                    engine().move(tensor, self._backend)
+            return run_steps(self._backend, self._whole, inputs)
+        finally:
+            _leave_to_host(self._backend, self._whole)
 
     def run(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         """Run the module over inputs and outputs at these addresses."""

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from tenfold.backends.wasm.checks import CHECKS, is_wrong
 from tenfold.backends.wasm.poolings import POOLED_AS, pool_info, pooled, slides
 from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.backends.wasm.terms import Arrays, Inside, Slots, StageTerms, StepTerms, Stored, Term
@@ -79,6 +80,7 @@ class StepPrograms:
         computed: bytes of what programs compute; their numbers follow.
         outputs: which values are the step's outputs.
         scratch: bytes that a thread needs for itself.
+        flag: which value is a bool that says whether an index was wrong, if that is computed.
     """
 
     slots: int
@@ -87,6 +89,7 @@ class StepPrograms:
     computed: list[int] = field(default_factory=list)
     outputs: tuple[int, ...] = ()
     scratch: int = 0
+    flag: int | None = None
 
     def value(self, nbytes: int) -> int:
         """The number of one more computed value."""
@@ -107,13 +110,28 @@ def step_programs(step: StepTerms, slots: Slots, target: Target, number: int) ->
         NotPlannedError: if no programs compute it.
     """
     try:
-        return (
+        done = (
             _by_routine(step, slots, target, number)
             or _by_recipe(step, slots, target, number)
             or _by_definition(step, slots, target, number)
         )
+        _add_check(done, step, slots, target, f"check{number}")
     except NotImplementedError as error:
         raise NotPlannedError(f"{step.kernel.name}: {error}") from None
+    return done
+
+
+def _add_check(done: StepPrograms, step: StepTerms, slots: Slots, target: Target, name: str) -> None:
+    """Compute whether an index is wrong, where one may be; those that are known beforehand have been looked at."""
+    check = CHECKS.get(step.kernel.name)
+    if check is None:
+        return
+    term = step.inputs[check.number]
+    if not isinstance(term, Stored) or term.is_constant:
+        return
+    shapes = [() if one is None else one.spec.shape for one in step.inputs]
+    flag = is_wrong(check, Arrays(slots).of(term), shapes, step.attributes)
+    done.flag = _scheduled(done, [flag], target, name)[id(flag)]
 
 
 # --- definitions -------------------------------------------------------------------------------------------
@@ -127,7 +145,7 @@ def _by_definition(step: StepTerms, slots: Slots, target: Target, number: int) -
     made = applied(step.kernel.definition, inputs, step.attributes, elementwise=step.kernel.elementwise)
     finished = []
     for array in made:
-        if isinstance(array.procedure, Instead):
+        if step.epilogue and isinstance(array.procedure, Instead):
             array = array.procedure.array
         if not array.is_computed:
             array = _copy(array)
