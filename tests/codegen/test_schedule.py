@@ -511,3 +511,21 @@ def test_quotients_and_remainders_of_indices(machine: Machine, divisor: int) -> 
     i = np.arange(-20, 30)
     (got,) = compute_scheduled(machine.run, [rows], [], PLAIN)
     assert np.array_equal(got, np.repeat((i // divisor * 10 + i % divisor)[:, None], 3, 1))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (5, 7), (8, 8), (16, 16), (17, 33), (3, 20), (20, 3), (35, 66)])
+def test_what_is_contiguous_along_another_axis(machine: Machine, rows: int, columns: int) -> None:
+    """Squares are turned in registers; what is beside them is read as it lies."""
+    a, b = floats(3, rows, columns), floats(columns, 1)
+    x, y = inputs_of(a, b)
+    check(
+        machine, compute([3, columns, rows], lambda n, i, j: x[n, j, i] * y[i, 0] + cast(i * 10 + j, "float32")), a, b
+    )
+    check(machine, compute([columns, 3, rows], lambda i, n, j: x[n, j, i] - x[2 - n, rows - 1 - j, i]), a, b)
+    check(machine, compute([rows, columns, 3], lambda j, i, n: x[n, j, i]), a)
+    whole = RNG.integers(-9, 9, (rows, columns)).astype(np.int32)
+    (z,) = inputs_of(whole)
+    check(machine, compute([columns, rows], lambda i, j: z[j, i] + i), whole)
+    for other in (whole > 0, (whole + 1j).astype(np.complex64)):
+        (z,) = inputs_of(other)
+        check(machine, compute([columns, rows], lambda i, j, z=z: z[j, i]), other)

@@ -5,6 +5,8 @@
 * Else, where a reduction reads its last range in one stride, lanes run along that, and the output is scalar.
 * An axis that is shorter than a vector is computed as one, of which only the first lanes are stored.
 * Else everything is scalar.
+* What stands in strides along the innermost axis, but contiguously along another one, is read in squares, which are
+  turned in registers.
 
 A tile is several vectors along the lanes, so that loop overhead is shared and sums have several accumulators, and for
 products of rows and columns several rows, so that what is loaded is used more than once.
@@ -34,12 +36,14 @@ class Arrangement:
         lanes: the axis that is spread over lanes, if one of the output is.
         rows: the axis along which a tile has several rows, if one is.
         step: by how many elements a tile is wide along each axis.
+        turned: whether what is contiguous along the rows is read along them, in squares.
     """
 
     axes: list[Index]
     lanes: Index | None
     rows: Index | None
     step: dict[int, int]
+    turned: bool = False
 
 
 def arrange(axes: Sequence[Index], body: Body, target: Target) -> Arrangement:
@@ -58,6 +62,11 @@ def arrange(axes: Sequence[Index], body: Body, target: Target) -> Arrangement:
         if overhangs(last, body, width):
             return Arrangement(list(axes), last, None, {last.number: last.length})
         return Arrangement(list(axes), None, None, {})
+    across = _contiguous_rows(axes, body, reductions, width)
+    if across is not None:
+        ordered = [*(axis for axis in axes if axis is not across and axis is not last), across, last]
+        rows_at_once = next(count for count in _TURNED_ROWS if count * width <= across.length) * width
+        return Arrangement(ordered, last, across, {last.number: width, across.number: rows_at_once}, turned=True)
     rows = _rows_of_products(axes, body, reductions)
     vectors = vectors_of_tile(last.length, width, 2 if rows is not None else _most_vectors(body, target))
     step = {last.number: vectors * width}
@@ -134,6 +143,22 @@ def _rows_of_products(axes: Sequence[Index], body: Body, reductions: Sequence[Ex
     along_row = any(mask & row and not mask & lane for mask in masks)
     along_lane = any(mask & lane and not mask & row for mask in masks)
     return axes[-2] if along_row and along_lane else None
+
+
+_TURNED_ROWS: Final = (4, 2, 1)
+"""Rows that are turned at once, in vectors: the more there are, the more of the line of a cache is used at once."""
+
+
+def _contiguous_rows(axes: Sequence[Index], body: Body, reductions: Sequence[Expr], width: int) -> Index | None:
+    """The axis along which everything is contiguous that is read in strides along the last one."""
+    last = axes[-1]
+    strided = [access for access in body.accesses.values() if access.step(last.number) not in (-1, 0, 1)]
+    if reductions or not strided or any(access.size != 4 for access in strided):
+        return None
+    for axis in axes[:-1]:
+        if axis.length >= width and all(access.step(axis.number) == 1 for access in strided):
+            return axis
+    return None
 
 
 def _masks_in_loops(body: Body, reductions: Sequence[Expr]) -> list[int]:

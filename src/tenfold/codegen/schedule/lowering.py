@@ -17,6 +17,7 @@ from tenfold.codegen.schedule import reducing, scalars
 from tenfold.codegen.schedule.body import Access, Body
 from tenfold.codegen.schedule.division import divided
 from tenfold.codegen.schedule.scopes import Group, Nest, Opaque
+from tenfold.codegen.schedule.squares import transposed
 
 Lowered = Value | tuple[Value, Value]
 """A value; of a complex expression two."""
@@ -35,6 +36,8 @@ class Lowering:
         tile: the places of a tile along some variables, in elements, by the variables' numbers.
         place: where in the tile the next values are computed.
         given: elements that are in no memory, by the ids of the arrays that they are loaded from.
+        turned: number of the variable along whose places in the tile is read what is contiguous along it; None if along
+            none.
     """
 
     def __init__(self, nest: Nest, body: Body, buffers: dict[int, Buffer]) -> None:
@@ -45,6 +48,7 @@ class Lowering:
         self.tile: dict[int, Sequence[int]] = {}
         self.place: dict[int, int] = {}
         self.given: dict[int, Callable[[], Value]] = {}
+        self.turned: int | None = None
         self._buffers = buffers
         self._tile_mask = 0
         self._lanes_bit = 0
@@ -226,6 +230,8 @@ class Lowering:
         step = 0 if self.lanes is None else access.step(self.lanes)
         if not hidden and not step:
             return builder.load(element, address, offset)
+        if self.turned is not None and not hidden and step not in (-1, 1) and access.step(self.turned) == 1:
+            return self._turned(access, element)
         kind, width = vector(element.scalar, builder.width), builder.width
         if hidden:
             return self._gather(access, hidden, kind, address, offset)
@@ -240,6 +246,29 @@ class Lowering:
         elif step == 1:
             return self._every_second(kind, address, offset)
         return builder.gather(kind, [address], [offset + lane * step * access.size for lane in range(width)])
+
+    def _turned(self, access: Access, element: Type) -> Value:
+        """Elements of a row, of which as many rows are read as there are lanes: a square, turned."""
+        builder, place = self.builder, self.place
+        width = builder.width
+        number = self.turned
+        if number is None or self.lanes is None:
+            raise ValueError("Nothing is turned where there are no rows and lanes.")
+        first = place[number] // width * width
+        at = tuple(first if axis == number else place[axis] for axis in self.tile)
+        values = self.nest.scopes[self.nest.home(self.body.access_mask(access))].values
+        if ("turned", access, at, 0) not in values:
+            self.place = {**place, number: first}
+            address, offset = self.address(access)
+            self.place = place
+            step, kind = access.step(self.lanes) * access.size, vector(element.scalar, width)
+            columns = [builder.load(kind, address, offset + lane * step) for lane in range(width)]
+            for row, turned in enumerate(transposed(builder, columns)):
+                values["turned", access, at, row] = turned
+        found = values["turned", access, at, place[number] - first]
+        if not isinstance(found, Value):
+            raise TypeError("Complex numbers are not turned.")
+        return found
 
     def _every_second(self, kind: Type, address: Value, offset: int) -> Value:
         builder, width = self.builder, self.builder.width

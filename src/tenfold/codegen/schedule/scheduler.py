@@ -166,6 +166,8 @@ class _Scheduler:
             tile[number] = range(0, arrangement.step[number], width)
             self._stored_lanes = min(width, arrangement.lanes.length)
         lowering.arrange(None if arrangement.lanes is None else arrangement.lanes.number, tile)
+        if arrangement.turned and arrangement.rows is not None:
+            lowering.turned = arrangement.rows.number
         loops.open(body, begin, end)
         self._compute(lowering, written)
         loops.close()

@@ -15,7 +15,6 @@ from math import cos, pi, sin
 from typing import Final, NamedTuple
 
 from tenfold.codegen.compute import Array, Index
-from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import I32, Program, Target, Value, vector
 from tenfold.codegen.procedures import Transform, aligned
 from tenfold.codegen.schedule.arrangement import overhangs
@@ -23,6 +22,7 @@ from tenfold.codegen.schedule.body import Body, merged
 from tenfold.codegen.schedule.frame import Frame, written
 from tenfold.codegen.schedule.lowering import Lowering
 from tenfold.codegen.schedule.scalars import Pair
+from tenfold.codegen.schedule.squares import transposed
 from tenfold.codegen.schedule.storing import store_lanes
 
 _BYTES: Final = 4
@@ -167,8 +167,8 @@ class _Transforming:
     def _store_blocks(self, values: Sequence[Value], at: Value, offset: int, stride: int) -> None:
         """Store results that lie a stride apart, for blocks as many as there are lanes."""
         b, lanes = self._b, values[0].type.lanes
-        if stride == 1 and len(values) == lanes == 4:
-            for lane, block in enumerate(_transposed(b, values)):
+        if stride == 1 and len(values) == lanes > 1:
+            for lane, block in enumerate(transposed(b, values)):
                 b.store(at, block, offset + lane * lanes * _BYTES)
             return
         for t, value in enumerate(values):
@@ -237,10 +237,3 @@ def _sum(x: Pair, y: Pair) -> Pair:
 
 def _difference(x: Pair, y: Pair) -> Pair:
     return x[0] - y[0], x[1] - y[1]
-
-
-def _transposed(b: Builder, rows: Sequence[Value]) -> list[Value]:
-    """Four vectors of four as columns."""
-    low = [b.shuffle(rows[i], rows[i + 1], (0, 4, 1, 5)) for i in (0, 2)]
-    high = [b.shuffle(rows[i], rows[i + 1], (2, 6, 3, 7)) for i in (0, 2)]
-    return [b.shuffle(one, other, half) for one, other in (low, high) for half in ((0, 1, 4, 5), (2, 3, 6, 7))]
