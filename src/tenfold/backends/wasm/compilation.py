@@ -6,7 +6,7 @@ length, so that all shapes share a module.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from tenfold.backends.wasm.calls import Call, GeneratedCall, Output, Recipe, Vie
 from tenfold.backends.wasm.checks import CHECKS, CheckedCall
 from tenfold.backends.wasm.host_calls import HostCall
 from tenfold.backends.wasm.modules import WIDTH, Stage, module_of
+from tenfold.backends.wasm.recipes import MakeRecipe
 from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.codegen.compute import Array, define, stages_of
 from tenfold.codegen.expr import Expr
@@ -42,8 +43,14 @@ ANY_LENGTH: Final = 1 << 12
 """The length that programs for arrays of any length are made with."""
 
 
-def compile_call(backend: WasmBackend, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> Call:
-    """What runs a kernel for operands of the specs of these."""
+def compile_call(
+    backend: WasmBackend,
+    kernel: Kernel,
+    inputs: Sequence[Any],
+    attributes: Attributes,
+    routines: Mapping[str, MakeRecipe] = ROUTINES,
+) -> Call:
+    """What runs a kernel for operands of the specs of these; kernels that have no routine run by their definitions."""
     specs = [None if x is None else TensorSpec(x.shape, x.dtype) for x in inputs]
     inferred = kernel.infer(specs, attributes)
     outputs = [inferred] if isinstance(inferred, TensorSpec) else list(inferred)
@@ -57,7 +64,7 @@ def compile_call(backend: WasmBackend, kernel: Kernel, inputs: Sequence[Any], at
     try:
         if kernel.elementwise and isinstance(inferred, TensorSpec) and _is_flat(specs, inferred):
             return _flat_call(backend, kernel, specs, attributes, inferred)
-        routine = ROUTINES.get(kernel.name)
+        routine = routines.get(kernel.name)
         recipe = routine(specs, attributes, outputs, backend.target) if routine is not None else None
         if recipe is None:
             recipe = _recipe(backend.target, kernel, specs, attributes, outputs)

@@ -32,8 +32,8 @@ def pool_info(x: Shape, attributes: Attributes) -> ConvInfo:
 
 
 def slides(info: ConvInfo) -> bool:
-    """Whether windows are better slid over an image than each looked at: rows of several that see several pixels."""
-    return info.in_channels > 1 and info.out_width > 1 and info.filter_height * info.filter_width > 1
+    """Whether windows are better slid over an image than each looked at: those that overlap along rows."""
+    return info.in_channels > 1 and info.out_width > 1 and info.filter_width > info.stride_width
 
 
 def pooled(kernel: str, result: Array, axes: Sequence[Axis]) -> Array:
