@@ -529,3 +529,16 @@ def test_what_is_contiguous_along_another_axis(machine: Machine, rows: int, colu
     for other in (whole > 0, (whole + 1j).astype(np.complex64)):
         (z,) = inputs_of(other)
         check(machine, compute([columns, rows], lambda i, j, z=z: z[j, i]), other)
+
+
+def test_axes_that_are_divided_are_taken_apart(machine: Machine) -> None:
+    """Repeated arrays, and positions that are taken apart, are read as they lie."""
+    a, b = floats(12, 20), floats(3, 8, 5, 8)
+    x, y = inputs_of(a, b)
+    tiled = compute([36, 40], lambda i, j: x[modulo(i, 12), modulo(j, 20)])
+    check(machine, tiled, a)
+    program, _ = schedule(tiled, PLAIN)
+    assert not operations(program.body)["gather"]
+    check(machine, compute([36, 40], lambda i, j: x[quotient(i, 3), modulo(j, 20)] + cast(j, "float32")), a)
+    flat = compute([3, 8 * 5 * 8], lambda i, k: y[i, quotient(k, 40), modulo(quotient(k, 8), 5), modulo(k, 8)] * 2)
+    check(machine, flat, a, b)

@@ -22,6 +22,7 @@ from tenfold.codegen.schedule.body import Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
 from tenfold.codegen.schedule.scopes import Nest
 from tenfold.codegen.schedule.segments import Segment, segments
+from tenfold.codegen.schedule.splitting import split
 from tenfold.codegen.schedule.storing import store
 
 ENOUGH_BLOCKS: Final = 64
@@ -95,10 +96,11 @@ class _Scheduler:
         blocks, flat = 0, False
         boxes = segments(self._array)
         for segment in boxes:
-            body = Body(segment.body, self._target.slack)
             written = self._written(segment)
+            axes, expression = split(segment.axes, segment.body, written)
+            body = Body(expression, self._target.slack)
             body.merge_ranges()
-            axes = merged(segment.axes, body, [written])
+            axes = merged(axes, body, [written])
             if len(boxes) == 1 and is_flat(axes, body, written):
                 blocks, flat = self._flat(axes[0], body, written, begin, end), True
             else:
