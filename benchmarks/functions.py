@@ -88,6 +88,7 @@ class TenfoldEngine:
 
         def run() -> Values:
             nonlocal result
+            result = x  # what the call before gave may be given back
             result = expression(x, FACTOR, OFFSET)
             values: Values = result.data_sync()
             return values
