@@ -11,6 +11,9 @@ from tenfold.graph.plan import EpilogueStage, Plan, Step
 from tenfold.graph.rewriting import only_reader
 from tenfold.graph.specialise import SpecialisedGraph
 
+MOST_STAGES = 32
+"""How many elementwise nodes one step takes in at most: expressions nest, and code that renders them recurses."""
+
 
 @dataclass(slots=True)
 class Group:
@@ -96,6 +99,8 @@ def _fusing_group(
     for ref in set(node.inputs):
         group = None if ref is None else groups.get(ref.node)
         if group is None or ref is None or group.head.op not in fuses or group.head.outputs != 1:
+            continue
+        if len(group.stages) == MOST_STAGES:
             continue
         if reader.get(ref) is node and given.specs.get(ref) == spec:
             found = group if found is None or group.position > found.position else found
