@@ -196,8 +196,11 @@ class _Assembler:
         return Assembly(self._places, self._draws, inputs, outputs)
 
     def _constant(self, spec: TensorSpec, values: np.ndarray) -> Array:
-        """A constant; a single number becomes a part of the shaders that read it."""
-        if values.size == 1 and spec.dtype != "complex64":
+        """A constant; a single number becomes a part of the shaders that read it.
+
+        But not 0: what dividing by it gives is left to compilers that see it, and some give anything.
+        """
+        if values.size == 1 and spec.dtype != "complex64" and values.item() != 0:
             number = values.item()
             array = compute(spec.shape, lambda *_: constant(number, spec.dtype))
             self._always_inside.append(array)
