@@ -33,6 +33,7 @@ class Case(NamedTuple):
     strides: int | tuple[int, ...] = 1
     dilations: int | tuple[int, ...] = 1
     pad: str | Pairs = "same"
+    data_format: str = "NHWC"
 
     def attributes(self) -> dict[str, Any]:
         rank = len(self.x) - 2
@@ -40,7 +41,7 @@ class Case(NamedTuple):
             name: (given,) * rank if isinstance(given, int) else given
             for name, given in (("strides", self.strides), ("dilations", self.dilations))
         }
-        more = {"data_format": "NHWC", "dim_rounding_mode": None} if rank == 2 else {}
+        more = {"data_format": self.data_format, "dim_rounding_mode": None} if rank == 2 else {}
         return {**both, "pad": self.pad, **more}
 
 
@@ -68,6 +69,8 @@ IMAGES = [
     Case((2, 7, 6, 12), (3, 3, 4, 15)),
     Case((1, 7, 8, 20), (2, 2, 10, 16), strides=2),
     Case((1, 7, 8, 8), (1, 1, 4, 8)),
+    Case((2, 5, 7, 9), (3, 3, 5, 6), data_format="NCHW"),
+    Case((1, 8, 7, 6), (2, 3, 4, 10), strides=2, data_format="NCHW"),
 ]
 CHANNELS = [
     Case((2, 7, 9, 5), (3, 3, 5, 1)),
@@ -78,6 +81,7 @@ CHANNELS = [
     Case((1, 12, 5, 6), (9, 5, 6, 1)),
     Case((1, 6, 20, 6), (2, 9, 6, 1)),
     Case((1, 5, 6, 4), (2, 2, 4, 1), pad=((0, 0), (3, 2), (2, 4), (0, 0))),
+    Case((2, 5, 7, 9), (3, 3, 5, 2), data_format="NCHW"),
 ]
 VOLUMES = [
     Case((2, 3, 5, 4, 4), (2, 3, 3, 4, 5)),

@@ -60,18 +60,20 @@ class _Windows(NamedTuple):
     Attributes:
         axes: the windows along each axis between batch and channels.
         groups: how many runs of channels meet filters of their own.
+        channels_first: whether images have their channels before the axes of windows.
     """
 
     axes: tuple[Axis, ...]
     groups: int
+    channels_first: bool
 
 
-_Sizes = Callable[[Shape, Shape, Attributes], _Windows | None]
+_Sizes = Callable[[Shape, Shape, Attributes], _Windows]
 _Write = Callable[[RecipeWriter, _Windows, Shape], Array | None]
+"""Writes a recipe of images with the channels last, given the shape of the result; None where no routine applies."""
 
 
-def _of_images(x: Shape, filter: Shape, attributes: Attributes, *, depthwise: bool = False) -> _Windows | None:
-    """The windows of images with the channels last."""
+def _of_images(x: Shape, filter: Shape, attributes: Attributes, *, depthwise: bool = False) -> _Windows:
     info: ConvInfo = conv2d_info(
         x,
         filter,
@@ -82,36 +84,46 @@ def _of_images(x: Shape, filter: Shape, attributes: Attributes, *, depthwise: bo
         attributes.get("dim_rounding_mode"),
         depthwise,
     )
-    return _Windows(info.axes, info.groups) if info.data_format == "NHWC" else None
+    return _Windows(info.axes, info.groups, info.data_format == "NCHW")
 
 
-def _of_channels(x: Shape, filter: Shape, attributes: Attributes) -> _Windows | None:
+def _of_channels(x: Shape, filter: Shape, attributes: Attributes) -> _Windows:
     return _of_images(x, filter, attributes, depthwise=True)
 
 
-def _of_volumes(x: Shape, filter: Shape, attributes: Attributes) -> _Windows | None:
+def _of_volumes(x: Shape, filter: Shape, attributes: Attributes) -> _Windows:
     info: VolumeInfo = conv3d_info(
         x, filter, attributes["strides"], attributes.get("dilations", (1, 1, 1)), attributes["pad"]
     )
-    return _Windows(info.axes, 1)
+    return _Windows(info.axes, 1, False)
 
 
 def _forward(sizes: _Sizes, write: _Write) -> MakeRecipe:
     """A recipe of a kernel of `x` and `filter`."""
-    return _made(lambda x, filter, attributes: sizes(x, filter, attributes), write)
+    return _made(sizes, write, images=(0,), makes_image=True)
 
 
 def _for_input(sizes: _Sizes, write: _Write) -> MakeRecipe:
     """A recipe of a kernel of `dy` and `filter`."""
-    return _made(lambda dy, filter, attributes: sizes(tuple(attributes["input_shape"]), filter, attributes), write)
+
+    def sizes_of(dy: Shape, filter: Shape, attributes: Attributes) -> _Windows:
+        return sizes(tuple(attributes["input_shape"]), filter, attributes)
+
+    return _made(sizes_of, write, images=(0,), makes_image=True)
 
 
 def _for_filter(sizes: _Sizes, write: _Write) -> MakeRecipe:
     """A recipe of a kernel of `x` and `dy`."""
-    return _made(lambda x, dy, attributes: sizes(x, tuple(attributes["filter_shape"]), attributes), write)
+
+    def sizes_of(x: Shape, dy: Shape, attributes: Attributes) -> _Windows:
+        return sizes(x, tuple(attributes["filter_shape"]), attributes)
+
+    return _made(sizes_of, write, images=(0, 1), makes_image=False)
 
 
-def _made(sizes: _Sizes, write: _Write) -> MakeRecipe:
+def _made(sizes: _Sizes, write: _Write, images: Sequence[int], *, makes_image: bool) -> MakeRecipe:
+    """Recipes of kernels some of whose inputs are images; those with the channels first are turned around."""
+
     def make(
         specs: Sequence[TensorSpec | None], attributes: Attributes, wanted: Sequence[TensorSpec], target: Target
     ) -> Recipe | None:
@@ -120,13 +132,23 @@ def _made(sizes: _Sizes, write: _Write) -> MakeRecipe:
         if any(one.dtype != "float32" or not prod(one.shape) for one in (*given, spec)):
             return None
         windows = sizes(given[0].shape, given[1].shape, attributes)
-        if windows is None:
+        writer, shape = RecipeWriter(given, target), spec.shape
+        if not windows.channels_first:
+            result = write(writer, windows, shape)
+            return None if result is None else writer.recipe(result, spec)
+        for number in images:
+            writer.inputs[number] = _transposed(writer, writer.inputs[number], (0, 2, 3, 1))
+        result = write(writer, windows, (shape[0], *shape[2:], shape[1]) if makes_image else shape)
+        if result is None:
             return None
-        writer = RecipeWriter(given, target)
-        result = write(writer, windows, spec.shape)
-        return None if result is None else writer.recipe(result, spec)
+        return writer.recipe(_transposed(writer, result, (0, 3, 1, 2)) if makes_image else result, spec)
 
     return make
+
+
+def _transposed(writer: RecipeWriter, x: Array, order: Sequence[int]) -> Array:
+    shape = [x.shape[axis] for axis in order]
+    return writer.define(compute(shape, lambda *at: x[[at[order.index(axis)] for axis in range(x.rank)]]))
 
 
 # --- correlations ----------------------------------------------------------------------------------------------
@@ -227,7 +249,7 @@ def _fits(shape: Shape, columns: int) -> bool:
 
 def _convolution(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Array | None:
     x, filter = writer.inputs
-    axes, groups = windows
+    axes, groups = windows.axes, windows.groups
     if not _fits(shape, shape[-1] // groups):
         return None
     if groups == 1:
@@ -240,7 +262,7 @@ def _convolution(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Array
 
 def _back_to_input(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Array | None:
     dy, filter = writer.inputs
-    axes, groups = windows
+    axes, groups = windows.axes, windows.groups
     if not _fits(dy.shape, shape[-1] // groups) or (len(axes) == 3 and shape[-1] < FEWEST_COLUMNS_OF_VOLUMES):
         return None
     if all(axis.stride == 1 for axis in axes):
@@ -406,9 +428,7 @@ def _depthwise(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Array |
     if shape[-1] < 2:
         return None
     if multiplier > 1:
-        x = writer.define(
-            compute((*x.shape[:-1], shape[-1]), lambda *at: writer.inputs[0][[*at[:-1], quotient(at[-1], multiplier)]])
-        )
+        x = writer.define(compute((*x.shape[:-1], shape[-1]), lambda *at: x[[*at[:-1], quotient(at[-1], multiplier)]]))
     return _slid(writer, x, filter, windows.axes)
 
 
