@@ -67,6 +67,15 @@ class ConcreteFunction:
         graph: the kernels that it calls, before it is specialised and planned.
         variables: the variables that it reads.
         assigned: the variables that it assigns to.
+
+    Example:
+        >>> import tenfold as tf
+        >>> double = tf.function(lambda x: x.mul(2))
+        >>> concrete = double.get_concrete_function(tf.TensorSpec((3,), "float32"))
+        >>> concrete
+        <ConcreteFunction (x: float32[3]), 3 nodes>
+        >>> concrete.graph.inputs
+        ('x',)
     """
 
     def __init__(self, traced: TracedFunction, backend: Backend) -> None:
@@ -178,6 +187,15 @@ class Function(Generic[P, R]):
         python_function: what was given to `tf.function`.
         input_signature: the specs that arguments must fit, or None.
         trace_count: how often it has been traced.
+
+    Example:
+        >>> import tenfold as tf
+        >>> double = tf.function(lambda x: x.mul(2))
+        >>> double.warmup(tf.TensorSpec((3,), "float32")).result()
+        >>> double(tf.tensor([1.0, 2.0, 3.0])).array_sync()
+        [2.0, 4.0, 6.0]
+        >>> double
+        <Function '<lambda>', traced 1 times>
     """
 
     def __init__(
