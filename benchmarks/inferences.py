@@ -19,13 +19,16 @@ import numpy as np
 
 from benchmarks.engines import About, EngineProcess, Launch, Values
 from benchmarks.machine import Machine, processor_seconds, wait_until_quiet
-from tools.testdata import model_file, shared_root
+from benchmarks.trials import trial_of
 
 # An engine's turn in a round: several inferences if they are short, one if it is long.
 TURN_SECONDS = 0.3
 TURN_INFERENCES = 5
 
 SMALLEST_SCALE = 1e-3
+
+REFERENCE = "tfjs-cpu"
+"""The engine that says what a model without recorded outputs should give; the first one where it does not take part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,17 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One bound of the project: a figure of Tenfold's over another engine's."""
+    """One bound of the project: a figure of Tenfold's over another engine's.
+
+    `least_ratio` is that of the minima, which has no bound.
+    """
 
     model: str
     figure: str
     against: str
     ratio: float
     bound: float
+    least_ratio: float | None = None
 
     @property
     def is_met(self) -> bool:
@@ -67,17 +74,14 @@ class Comparison:
 
 def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws: bool = False) -> list[Measurement]:
     """Run one model on its engines, in alternating rounds; draws are counted after them, as that takes time."""
-    golden = shared_root() / "models" / "golden" / model
-    meta = json.loads((golden / "meta.json").read_text())
-    (feed,) = meta["inputs"]
-    expected = [np.fromfile(golden / output["file"], np.float32) for output in meta["outputs"]]
+    trial = trial_of(model)
     with ExitStack() as stack:
         processes = {name: stack.enter_context(EngineProcess(launch)) for name, launch in engines.items()}
         abouts = {name: process.about() for name, process in processes.items()}
         loads: dict[str, float] = {}
         for name, process in processes.items():
             start = perf_counter()
-            process.load(model_file(meta["url"]), golden / feed["file"], feed["shape"])
+            process.load(trial.model, trial.feed, trial.shape)
             loads[name] = (perf_counter() - start) * 1e3
         wait_until_quiet()
         firsts = {name: process.run() for name, process in processes.items()}
@@ -90,7 +94,10 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
                 times[name] += take_turn(process)
                 used[name] += processor_seconds(process.pid)
         draws = {name: process.draws("run") if counts_draws else None for name, process in processes.items()}
-        errors = {name: error_of(process.outputs(), expected) for name, process in processes.items()}
+        outputs = {name: process.outputs() for name, process in processes.items()}
+    # Where nothing is recorded, one engine's outputs are what the others' are compared with.
+    expected = trial.expected or outputs[min(outputs, key=lambda name: name != REFERENCE)]
+    errors = {name: error_of(given, expected) for name, given in outputs.items()}
     return [
         Measurement(
             model=model,

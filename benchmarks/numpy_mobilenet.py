@@ -54,11 +54,14 @@ def read_weights(model: Path, document: Any) -> dict[str, Values]:
     weights: dict[str, Values] = {}
     offset = 0
     for spec in group["weights"]:
-        size = int(np.prod(spec["shape"]))
-        quantised = raw[offset : offset + size].reshape(spec["shape"])
-        quantisation = spec["quantization"]
-        weights[spec["name"]] = np.float32(quantisation["scale"]) * quantised + np.float32(quantisation["min"])
-        offset += size
+        quantisation = spec.get("quantization")
+        dtype = np.dtype(quantisation["dtype"] if quantisation else spec["dtype"])
+        end = offset + int(np.prod(spec["shape"])) * dtype.itemsize
+        stored = raw[offset:end].view(dtype).reshape(spec["shape"])
+        if quantisation:
+            stored = np.float32(quantisation["scale"]) * stored + np.float32(quantisation["min"])
+        weights[spec["name"]] = stored
+        offset = end
     return weights
 
 

@@ -9,7 +9,6 @@ and running are timed. Writes wasm_first.md.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 from benchmarks.engines import EngineProcess, Launch
 from benchmarks.machine import RESULTS, load_average, processor_seconds, wait_until_quiet
 from benchmarks.models import ENGINES, TFJS_WASM, WASM
-from tools.testdata import model_file, shared_root
+from benchmarks.trials import trial_of
 
 MODEL = "nsfw_mobilenet_v2_mid"
 COLD, WARM = "Tenfold wasm, nothing on disk", "Tenfold wasm, compiled modules on disk"
@@ -28,12 +27,10 @@ BOUNDS = {COLD: 2.5, WARM: 0.7}
 
 def first(launch: Launch) -> tuple[float, float]:
     """Milliseconds of a new process's first inference, and of processors' time for it."""
-    golden = shared_root() / "models" / "golden" / MODEL
-    meta = json.loads((golden / "meta.json").read_text())
-    (feed,) = meta["inputs"]
+    trial = trial_of(MODEL)
     with EngineProcess(launch) as process:
         process.about()
-        process.load(model_file(meta["url"]), golden / feed["file"], feed["shape"])
+        process.load(trial.model, trial.feed, trial.shape)
         before = processor_seconds(process.pid)
         elapsed = process.run()
         return elapsed, (processor_seconds(process.pid) - before) * 1e3

@@ -32,6 +32,7 @@ from benchmarks.inferences import (
 )
 from benchmarks.machine import RESULTS, load_average, this_machine
 from benchmarks.models import ENGINES, TFJS_WASM, TITLES
+from benchmarks.trials import trial_of
 from tenfold.backends.wasm.arena import aligned
 from tenfold.backends.wasm.assembly import assemble
 from tenfold.backends.wasm.modules import WIDTH
@@ -40,7 +41,7 @@ from tenfold.backends.wasm.plans import WasmPlan, constant_values
 from tenfold.codegen.loops.program import Target
 from tenfold.devices.wasm.interface import PAGE_BYTES, RESERVED_BYTES, SLACK_BYTES
 from tenfold.graph.program import Program
-from tools.testdata import REPOSITORY, model_file, shared_root
+from tools.testdata import REPOSITORY
 
 V8 = "tenfold-v8"
 BOUND = 0.55
@@ -64,13 +65,10 @@ class Room:
 
 def export(model: str, folder: Path) -> None:
     """Plan a model for its recorded input, and write what Node.js needs to run the plan."""
-    golden = shared_root() / "models" / "golden" / model
-    meta = json.loads((golden / "meta.json").read_text())
-    (feed,) = meta["inputs"]
-    values = np.fromfile(golden / feed["file"], np.float32).reshape(feed["shape"])
-    graph_model = tf.load_graph_model_sync(model_file(meta["url"]))
+    trial = trial_of(model)
+    graph_model = tf.load_graph_model_sync(trial.model)
     with tf.tidy():
-        graph_model.predict(tf.tensor(values))
+        graph_model.predict(tf.tensor(trial.values()))
     program: Program = graph_model._ready("benchmark")
     (form,) = [form for form in program._forms.values() if form is not None]
     plan = cast(WasmPlan, form.plan).plan
