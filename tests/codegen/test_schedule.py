@@ -542,3 +542,31 @@ def test_axes_that_are_divided_are_taken_apart(machine: Machine) -> None:
     check(machine, compute([36, 40], lambda i, j: x[quotient(i, 3), modulo(j, 20)] + cast(j, "float32")), a)
     flat = compute([3, 8 * 5 * 8], lambda i, k: y[i, quotient(k, 40), modulo(quotient(k, 8), 5), modulo(k, 8)] * 2)
     check(machine, flat, a, b)
+
+
+@pytest.mark.parametrize("length", [4, 5, 31, 32, 33, 64, 100, 257])
+def test_where_the_best_of_long_rows_stands_first(machine: Machine, length: int) -> None:
+    """Of equal ones the first; NaN is passed over; 0 where there is nothing else."""
+    inf, nan = np.inf, np.nan
+    rows = RNG.integers(-3, 3, (12, length)).astype(np.float32)
+    rows[1] = nan
+    rows[2] = -inf
+    rows[3] = inf
+    rows[4, :] = np.where(np.arange(length) < length - 1, nan, -inf)
+    rows[5, :] = np.where(np.arange(length) < length - 1, nan, inf)
+    rows[6, ::2] = nan
+    rows[7] = np.arange(length)
+    rows[8] = -np.arange(length)
+    rows[9] = np.where(RNG.uniform(size=length) < 0.5, 0.0, -0.0)
+    rows[10, : length // 2] = nan
+    rows[10, length // 2 :] = -inf
+    whole = RNG.choice([-(2**31), 2**31 - 1, 0], (12, length)).astype(np.int32)
+    whole[0], whole[1] = -(2**31), 2**31 - 1
+    for values in (rows, whole, whole > 0):
+        (x,) = inputs_of(values)
+        for kind, best in (("arg_max", np.argmax), ("arg_min", np.argmin)):
+            result = compute([12], lambda i, kind=kind, x=x: reduce(kind, [length], lambda k: x[i, k]))
+            numbers = [np.flatnonzero(~np.isnan(row)) for row in values]
+            want = [n[best(row[n])] if n.size else 0 for n, row in zip(numbers, values, strict=True)]
+            assert np.array_equal(evaluate(result, [values]), want)
+            check(machine, result, values)

@@ -8,7 +8,7 @@ of a GPU, and their parts would only fill its memory: then each is computed at o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isqrt, prod
+from math import inf, isqrt, prod
 from typing import Final
 
 from tenfold.codegen.compute import Array, compute, in_range, reduce, simplify
@@ -20,8 +20,11 @@ LONGEST: Final = 1024
 MANY: Final = 1 << 14
 """So many results keep a GPU busy."""
 
-_NEUTRAL: Final = {"sum": 0, "prod": 1}
-"""What stands for elements beyond the end; the other kinds do not mind seeing the last element again."""
+_ADDED: Final = ("sum", "prod")
+"""Kinds whose results lose digits where many are combined one after the other."""
+
+_NEUTRAL: Final = {"sum": 0, "prod": 1, "any": False, "all": True}
+_EXTREMES: Final[dict[str, tuple[float, float]]] = {"int32": (-(2**31), 2**31 - 1), "bool": (False, True)}
 
 _START: Final = constant(0, "int32")
 
@@ -90,7 +93,7 @@ def _at_once(
 
 def _combined(kind: str, lengths: Sequence[int], value: Element) -> Expr:
     """The values over some ranges; many are added or multiplied in short ranges, one inside the other."""
-    if prod(lengths) <= LONGEST or kind not in _NEUTRAL:
+    if prod(lengths) <= LONGEST or kind not in _ADDED:
         return reduce(kind, lengths, value)
     if len(lengths) > 1:
         return reduce(kind, lengths[:1], lambda i: _combined(kind, lengths[1:], lambda *rest: value(i, *rest)))
@@ -114,12 +117,22 @@ def _of_run(kind: str, length: int, number: Expr, value: Element) -> Expr:
     run = run_length(length)
 
     def at(k: Expr) -> Expr:
-        position = simplify(number * run + k)
-        if kind in _NEUTRAL:
-            return select(in_range(position, length), value(position), _NEUTRAL[kind])
-        return value(_at_most(position, length - 1))
+        return _within(kind, simplify(number * run + k), length, value)
 
     return reduce(kind, [run], at)
+
+
+def _within(kind: str, position: Expr, length: int, value: Callable[[Expr], Expr]) -> Expr:
+    """The value at a position; beyond the end what changes nothing."""
+    element = value(position)
+    return select(in_range(position, length), element, _neutral(kind, element.dtype))
+
+
+def _neutral(kind: str, dtype: str) -> Expr:
+    if kind in _NEUTRAL:
+        return constant(_NEUTRAL[kind], dtype)
+    low, high = _EXTREMES.get(dtype, (-inf, inf))
+    return constant(high if kind.endswith("min") else low, dtype)
 
 
 def run_length(length: int) -> int:
@@ -152,12 +165,16 @@ def first_best(kind: str, shape: Sequence[int], axis: int, element: Element) -> 
     runs = -(-length // run)
 
     def place(number: Expr, k: Expr) -> Expr:
-        # Beyond the end it is that of the last element, which is no longer the first of its value.
+        # Where all of the last run is NaN, what is best stands beyond the end.
         return _at_most(simplify(number * run + k), length - 1)
 
     def best_of_run(*indices: Expr) -> Expr:
-        others = (*indices[:axis], *indices[axis + 1 :])
-        return reduce(kind, [run], lambda k: at(others, place(indices[axis], k)))
+        others, first = (*indices[:axis], *indices[axis + 1 :]), indices[axis] * run
+
+        def element_of_run(k: Expr) -> Expr:
+            return _within(kind, simplify(first + k), length, lambda position: at(others, position))
+
+        return reduce(kind, [run], element_of_run)
 
     within = compute([*shape[:axis], runs, *shape[axis + 1 :]], best_of_run)
 

@@ -11,6 +11,7 @@ from tenfold.codegen.expr import Expr
 from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import SCALARS, Register, Value, vector
 from tenfold.codegen.schedule import scalars
+from tenfold.codegen.schedule.best import first_best
 
 if TYPE_CHECKING:
     from tenfold.codegen.schedule.lowering import Lowered, Lowering
@@ -64,6 +65,10 @@ def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> No
     nest, body, width = lowering.nest, lowering.body, lowering.builder.width
     *outer, last = ranges
     places = _places(lowering, expr)
+    if expr.value.kind.startswith("arg") and len(places) == 1:
+        scope = nest.scopes[-1]
+        scope.values[lowering.key(expr, body.mask(expr))] = first_best(lowering, expr, last)
+        return
     vectors = _vectors_at_once(last.length, width, len(places), lowering.body.dear)
     stride = vectors * width
     whole = last.length // stride * stride
