@@ -58,6 +58,7 @@ class WasmPlan:
         code = plan_module(made, shared=backend.device.memory.is_shared)
         _leave_to_host(backend, plan)
         with backend.lock:
+            backend.free_given_back()
             self.resident = backend.workspace.resident(code, constant_values(made))
         self._run = self.resident.module.function(RUN)
 
