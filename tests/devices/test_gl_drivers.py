@@ -126,4 +126,5 @@ def test_drivers_live_in_one_process(names: tuple[str, ...]) -> None:
 def test_the_fixture_chooses_the_driver(gl_driver: str | None) -> None:
     device = NativeGlDevice()
     assert ("ANGLE" in device.limits.renderer) == (gl_driver is not None)
+    assert device.limits.draw_buffers == 8
     device.dispose()

@@ -26,6 +26,9 @@ RESETS: Final = {
 }
 """What a driver says of a context that it has lost."""
 
+_ANGLE_DISABLED: Final = (b"supportsShaderFramebufferFetchDepthStencil",)
+"""Features of ANGLE that nobody here uses, and that cost two of eight render targets."""
+
 _RESET_STATUS: Final = {
     "GL_KHR_robustness": {Api.ES: "glGetGraphicsResetStatusKHR", Api.DESKTOP: "glGetGraphicsResetStatus"},
     "GL_EXT_robustness": {Api.ES: "glGetGraphicsResetStatusEXT"},
@@ -112,13 +115,12 @@ def _make(libraries: Libraries, api_name: int) -> tuple[Any, Any]:
 def _displays(egl: Any) -> Iterator[tuple[str, Any]]:
     """The displays to try, in order, each with what it is, for people."""
     extensions = _strings(egl.eglQueryString(ffi.NULL, gl.EXTENSIONS_STRING))
+    if "EGL_ANGLE_platform_angle" in extensions:
+        yield from _angle_displays(egl, "EGL_ANGLE_feature_control" in extensions)
+        return
     if "EGL_EXT_platform_base" in extensions:
         address = egl.eglGetProcAddress(b"eglGetPlatformDisplayEXT")
         get_display = ffi.cast("void *(*)(unsigned, void *, const int *)", address)
-        if "EGL_ANGLE_platform_angle" in extensions:
-            for name, attributes in _angle_displays():
-                yield name, get_display(gl.PLATFORM_ANGLE, ffi.NULL, [*attributes, gl.NONE])
-            return
         if {"EGL_EXT_device_enumeration", "EGL_EXT_device_query", "EGL_EXT_platform_device"} <= extensions:
             for device in _hardware_devices(egl):
                 yield "the GPU's display", get_display(gl.PLATFORM_DEVICE, device, [gl.NONE])
@@ -127,13 +129,23 @@ def _displays(egl: Any) -> Iterator[tuple[str, Any]]:
     yield "the default display", egl.eglGetDisplay(ffi.NULL)
 
 
-def _angle_displays() -> Iterator[tuple[str, list[int]]]:
+def _angle_displays(egl: Any, has_features: bool) -> Iterator[tuple[str, Any]]:
     """ANGLE's own choice where there may be a GPU, and its software renderer."""
+    get_display = ffi.cast(
+        "void *(*)(unsigned, void *, const intptr_t *)", egl.eglGetProcAddress(b"eglGetPlatformDisplay")
+    )
+    names = [ffi.new("char[]", name) for name in _ANGLE_DISABLED]
+    disabled = ffi.new("char *[]", [*names, ffi.NULL])
+    always = [gl.ANGLE_DISABLED_FEATURES, int(ffi.cast("intptr_t", disabled))] if has_features else []
+
+    def display(*attributes: int) -> Any:
+        return get_display(gl.PLATFORM_ANGLE, ffi.NULL, [gl.ANGLE_PLATFORM_TYPE, *attributes, *always, gl.NONE])
+
     if may_have_gpu():
-        yield "ANGLE's default display", [gl.ANGLE_PLATFORM_TYPE, gl.ANGLE_PLATFORM_TYPE_DEFAULT]
-        yield "ANGLE on Vulkan", [gl.ANGLE_PLATFORM_TYPE, gl.ANGLE_PLATFORM_TYPE_VULKAN]
-    swiftshader = [gl.ANGLE_DEVICE_TYPE, gl.ANGLE_DEVICE_TYPE_SWIFTSHADER]
-    yield "ANGLE on SwiftShader", [gl.ANGLE_PLATFORM_TYPE, gl.ANGLE_PLATFORM_TYPE_VULKAN, *swiftshader]
+        yield "ANGLE's default display", display(gl.ANGLE_PLATFORM_TYPE_DEFAULT)
+        yield "ANGLE on Vulkan", display(gl.ANGLE_PLATFORM_TYPE_VULKAN)
+    swiftshader = (gl.ANGLE_DEVICE_TYPE, gl.ANGLE_DEVICE_TYPE_SWIFTSHADER)
+    yield "ANGLE on SwiftShader", display(gl.ANGLE_PLATFORM_TYPE_VULKAN, *swiftshader)
 
 
 def _hardware_devices(egl: Any) -> list[Any]:
