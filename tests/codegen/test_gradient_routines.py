@@ -13,8 +13,8 @@ from tenfold.codegen.loops.interpreter import run
 from tenfold.codegen.loops.program import Buffer, Program, Target
 from tenfold.codegen.routines.convolution import convolve
 from tenfold.codegen.routines.filter_gradients import depthwise_filter_gradient, filter_gradient
-from tenfold.codegen.routines.maximum_gradients import maximum_gradient
 from tenfold.codegen.routines.packing import pack
+from tenfold.codegen.routines.window_maxima import maximum_gradient, maximum_positions
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.wasm.targets import target
 from tenfold.core.windows import Axis
@@ -141,10 +141,10 @@ def test_windows_are_taken_in_chunks(machine: Machine) -> None:
             np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3, err_msg=one.name)
 
 
-def maximum_gradient_of(dy: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
-    """The largest numbers and their gradient, window by window."""
+def maxima_of(dy: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The largest numbers, their gradient, and their positions in the batch, window by window."""
     rows, columns = axes
-    y, given = np.full(dy.shape, -np.inf, np.float32), np.zeros(x.shape)
+    y, given, at = np.full(dy.shape, -np.inf, np.float32), np.zeros(x.shape), np.full(dy.shape, -1)
     for b, i, j, c in np.ndindex(*dy.shape):
         best = None
         for p, q in all_taps(axes):
@@ -154,7 +154,8 @@ def maximum_gradient_of(dy: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> 
                 y[b, i, j, c], best = x[b, row, column, c], (b, row, column, c)
         if best is not None:
             given[best] += dy[b, i, j, c]
-    return y, given
+            at[b, i, j, c] = np.ravel_multi_index(best, x.shape)
+    return y, given, at
 
 
 @pytest.mark.parametrize(
@@ -167,17 +168,21 @@ def maximum_gradient_of(dy: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> 
         ([inside(3, 2), inside(14, 11)], 37),
     ],
 )
-def test_gradients_of_largest_numbers(machine: Machine, axes: list[Axis], channels: int) -> None:
+def test_largest_numbers_their_positions_and_gradients(machine: Machine, axes: list[Axis], channels: int) -> None:
     x = RNG.integers(-3, 3, (2, *(axis.size for axis in axes), channels)).astype(np.float32)
     x[RNG.random(x.shape) < 0.2] = np.nan
     x[RNG.random(x.shape) < 0.2] = -np.inf
     dy = floats(2, *(axis.out for axis in axes), channels)
-    y, want = maximum_gradient_of(dy, x, axes)
+    y, want, positions = maxima_of(dy, x, axes)
+    of_image = np.where(positions < 0, -1, positions % x[0].size)
     rows, columns = axes
     for runner, one in runners(machine):
         routine = maximum_gradient(x.shape, rows, columns, one)
         got = output_of(runner, routine.program, {"x": x, "y": y, "dy": dy}).reshape(want.shape)
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6, err_msg=one.name)
+        for in_batch, expected in ((True, positions), (False, of_image)):
+            program = maximum_positions(x.shape, rows, columns, one, in_batch=in_batch).program
+            np.testing.assert_array_equal(output_of(runner, program, {"x": x, "y": y}).reshape(y.shape), expected)
         if channels > 1:
             largest = slide("largest", Array(y.shape, "float32"), rows, columns, one).program
             np.testing.assert_array_equal(output_of(runner, largest, {"x": x}).reshape(y.shape), y, one.name)

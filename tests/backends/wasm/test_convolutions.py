@@ -303,6 +303,11 @@ def test_pooling_and_its_gradients(
     for kernel, want in wanted.items():
         got = on_threads(shared, kernel, back.get(kernel, [x]), attributes)
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6, err_msg=kernel)
+    with tf.backend_scope("cpu"):
+        expected = tf.max_pool_with_argmax(x, size, strides, pad, True)
+    found = tf.max_pool_with_argmax(x, size, strides, pad, True)
+    np.testing.assert_array_equal(found.result.numpy(), expected.result.numpy())
+    np.testing.assert_array_equal(found.indexes.numpy(), expected.indexes.numpy())
     # Small steps leave the largest numbers where they are.
     step = floats(shape, 4) * 1e-3
     if np.min(np.diff(np.sort(x, axis=None))) > 0:

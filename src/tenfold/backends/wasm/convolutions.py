@@ -135,13 +135,13 @@ def _made(sizes: _Sizes, write: _Write, images: Sequence[int], *, makes_image: b
         writer, shape = RecipeWriter(given, target), spec.shape
         if not windows.channels_first:
             result = write(writer, windows, shape)
-            return None if result is None else writer.recipe(result, spec)
+            return None if result is None else writer.recipe([result], [spec])
         for number in images:
             writer.inputs[number] = _transposed(writer, writer.inputs[number], (0, 2, 3, 1))
         result = write(writer, windows, (shape[0], *shape[2:], shape[1]) if makes_image else shape)
         if result is None:
             return None
-        return writer.recipe(_transposed(writer, result, (0, 3, 1, 2)) if makes_image else result, spec)
+        return writer.recipe([_transposed(writer, result, (0, 3, 1, 2)) if makes_image else result], [spec])
 
     return make
 

@@ -11,7 +11,7 @@ from tenfold.backends.wasm.recipes import MakeRecipe, RecipeWriter
 from tenfold.codegen.compute import Array, compute, simplify
 from tenfold.codegen.expr import Expr, call, cast, constant
 from tenfold.codegen.loops.program import Target
-from tenfold.codegen.routines.maximum_gradients import maximum_gradient
+from tenfold.codegen.routines.window_maxima import maximum_gradient, maximum_positions
 from tenfold.codegen.routines.windows import slide
 from tenfold.core.kernel import Attributes, TensorSpec
 from tenfold.core.storage import Shape
@@ -67,7 +67,7 @@ def _pooling(kernel: str) -> MakeRecipe:
         routine = slide(POOLED_AS[kernel], result, rows, columns, target, finished=finished)
         writer = RecipeWriter(given, target)
         taps = result.size * rows.window * columns.window
-        return writer.recipe(writer.apply(routine, writer.inputs, spec.shape, taps), spec)
+        return writer.recipe([writer.apply(routine, writer.inputs, spec.shape, taps)], [spec])
 
     return make
 
@@ -87,11 +87,30 @@ def _max_gradient(
     routine = maximum_gradient(spec.shape, rows, columns, target)
     writer = RecipeWriter(given, target)
     taps = prod(info.out_shape) * rows.window * columns.window
-    return writer.recipe(writer.apply(routine, writer.inputs, spec.shape, taps), spec)
+    return writer.recipe([writer.apply(routine, writer.inputs, spec.shape, taps)], [spec])
+
+
+def _max_with_positions(
+    specs: Sequence[TensorSpec | None], attributes: Attributes, wanted: Sequence[TensorSpec], target: Target
+) -> Recipe | None:
+    given, (spec, _) = [one for one in specs if one is not None], wanted
+    info = pool_info(given[0].shape, attributes)
+    if not _is_float((*given, spec)) or spec.shape[-1] < FEWEST_CHANNELS or not slides(info):
+        return None
+    writer = RecipeWriter(given, target)
+    rows, columns = info.axes
+    taps = prod(spec.shape) * rows.window * columns.window
+    slid = slide("largest", Array(spec.shape, "float32"), rows, columns, target)
+    largest = writer.apply(slid, writer.inputs, spec.shape, taps)
+    in_batch = attributes.get("include_batch_in_index", False)
+    routine = maximum_positions(given[0].shape, rows, columns, target, in_batch=in_batch)
+    positions = writer.apply(routine, [*writer.inputs, largest], spec.shape, taps, "int32")
+    return writer.recipe([largest, positions], wanted)
 
 
 POOLINGS: Final[dict[str, MakeRecipe]] = {
     **{kernel: _pooling(kernel) for kernel in POOLED_AS},
     "MaxPoolGrad": _max_gradient,
+    "MaxPoolWithArgmax": _max_with_positions,
 }
 """The kernels of pooling that have routines."""

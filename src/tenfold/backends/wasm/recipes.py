@@ -72,7 +72,9 @@ class RecipeWriter:
         """Run a program over values, of which it writes the last."""
         self._stages.append(Stage(program, tuple(map(_number, values))))
 
-    def apply(self, routine: Routine, inputs: Sequence[Array], shape: Sequence[int], products: int) -> Array:
+    def apply(
+        self, routine: Routine, inputs: Sequence[Array], shape: Sequence[int], products: int, dtype: str = "float32"
+    ) -> Array:
         """Run a routine.
 
         Args:
@@ -80,12 +82,13 @@ class RecipeWriter:
             inputs: the values of its inputs.
             shape: of what it computes.
             products: how many it adds up.
+            dtype: of what it computes.
         """
         read = [*map(_number, inputs), *map(_number, routine.sources)]
         scratch, own = [], -(-routine.scratch // ALIGNMENT) * ALIGNMENT
         if own:
             scratch.append(_number(self.value((own // 4,))))
-        made = self.value(shape)
+        made = self.value(shape, dtype=dtype)
         values = (*read, *scratch, _number(made))
         self._stages.append(Stage(routine.program, values, scratch[0] if scratch else None, own))
         self._work += products // PRODUCTS_PER_WORK
@@ -98,10 +101,10 @@ class RecipeWriter:
         self._work += prod((batch, depth, columns))
         return made
 
-    def recipe(self, result: Array, spec: TensorSpec) -> Recipe:
-        """What was written, of which a value is the one output."""
-        output = Output(_number(result), spec, nbytes(spec))
-        return Recipe(self._stages, len(self.inputs), self._sizes, [output], self._work)
+    def recipe(self, results: Sequence[Array], specs: Sequence[TensorSpec]) -> Recipe:
+        """What was written, of which some values are the outputs."""
+        outputs = [Output(_number(one), spec, nbytes(spec)) for one, spec in zip(results, specs, strict=True)]
+        return Recipe(self._stages, len(self.inputs), self._sizes, outputs, self._work)
 
 
 def _number(array: Array) -> int:

@@ -45,7 +45,7 @@ def _mat_mul(
     writer = RecipeWriter([a, b], target)
     packed = writer.packed(writer.inputs[1], depth, columns, right, of_b)
     product = writer.apply(routine, [writer.inputs[0], packed], shape, matrices * rows * columns * depth)
-    return writer.recipe(product, spec)
+    return writer.recipe([product], [spec])
 
 
 ROUTINES: Final[dict[str, MakeRecipe]] = {"BatchMatMul": _mat_mul, **CONVOLUTIONS, **POOLINGS}

@@ -292,8 +292,9 @@ def _by_recipe(step: StepTerms, slots: Slots, target: Target, number: int) -> St
     if make is None or len(stored) < len(step.inputs):
         return None
     specs = [term.spec for term in stored]
-    spec = step.kernel.infer(specs, step.attributes)
-    recipe = make(specs, step.attributes, [spec], target) if isinstance(spec, TensorSpec) else None
+    inferred = step.kernel.infer(specs, step.attributes)
+    wanted = [inferred] if isinstance(inferred, TensorSpec) else list(inferred)
+    recipe = make(specs, step.attributes, wanted, target)
     if recipe is None:
         return None
     done = StepPrograms(len(slots.numbers))
@@ -305,7 +306,7 @@ def _by_recipe(step: StepTerms, slots: Slots, target: Target, number: int) -> St
         done.stages.append(Stage(one.program, tuple([values[value] for value in one.values])))
         done.scratch = max(done.scratch, one.scratch_bytes)
     done.outputs = tuple([values[output.value] for output in recipe.outputs if output.value is not None])
-    _add_second_pass(done, Array(*spec), step.epilogue, slots, target, f"step{number}")
+    _add_second_pass(done, Array(*wanted[0]), step.epilogue, slots, target, f"step{number}")
     return done
 
 
