@@ -77,13 +77,16 @@ def export(model: str, folder: Path) -> None:
 
     room = Room()
     constants, arena, scratch = (room.take(nbytes) for nbytes in (made.constants, made.arena, made.scratch))
-    addresses = {number: room.take(made.places[number].nbytes) for number in dict.fromkeys(made.inputs + made.outputs)}
+    addresses = {
+        number: room.take(made.places[number].nbytes)
+        for number in dict.fromkeys(made.inputs + made.outputs + made.flags)
+    }
     image = np.zeros(made.constants, np.uint8)
     for offset, held in constant_values(made).items():
         image[offset : offset + held.nbytes] = np.ascontiguousarray(held).reshape(-1).view(np.uint8)
     image.tofile(folder / "constants.bin")
     places = [made.outputs[form.plan_outputs.index(ref)] for ref in form.outputs if ref is not None]
-    fresh = [addresses[number] for number in dict.fromkeys(made.outputs)]
+    fresh = [addresses[number] for number in made.fresh]
     description = {
         "pages": -(-room.end // PAGE_BYTES),
         "constants": constants,

@@ -20,7 +20,7 @@ from typing import Final
 
 from tenfold.codegen.compute import Array, compute, fresh_index, modulo, quotient, simplify, sum_over
 from tenfold.codegen.expr import Expr, call, cast, constant, function, select
-from tenfold.codegen.procedures import LARGEST_BUTTERFLY, Instead, Transform, aligned
+from tenfold.codegen.procedures import LARGEST_BUTTERFLY, Transform, aligned, instead
 from tenfold.codegen.reductions import Element
 
 LARGEST_FACTOR: Final = 61
@@ -83,8 +83,7 @@ def fourier(
         *row, k = i
         return finish(_make_complex(parts[*row, k], parts[*row, k + part]), *i)
 
-    result = compute(shape_of_result, finished)
-    return Array(result.shape, result.dtype, procedure=Instead(result), in_stages=in_stages)
+    return instead(compute(shape_of_result, finished), in_stages)
 
 
 def _in_stages(

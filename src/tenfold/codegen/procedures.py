@@ -6,7 +6,7 @@ computes the stages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log, prod
 from typing import Final
@@ -118,10 +118,15 @@ class Instead(Procedure):
         """The arrays that it reads, each once."""
         return read_by(self.array)
 
-    @property
-    def work(self) -> int:
-        """How many times it computes something, roughly."""
-        return self.array.size
+
+def instead(array: Array, in_stages: Callable[[], Array]) -> Array:
+    """An array that machines with procedures compute in one way, and others in another.
+
+    Args:
+        array: what they compute; its stage may read what procedures have computed.
+        in_stages: makes the same array for the others.
+    """
+    return Array(array.shape, array.dtype, procedure=Instead(array), in_stages=in_stages)
 
 
 @dataclass(frozen=True, slots=True)

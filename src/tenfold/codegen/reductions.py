@@ -3,6 +3,8 @@
 One output element that sums a million others would leave a GPU idle and lose digits. So what exceeds `LONGEST` elements
 is combined in parts first, and then the parts are. Where there are `MANY` results, they are work enough for all threads
 of a GPU, and their parts would only fill its memory: then each is computed at once, in sums of sums.
+
+A machine that has few threads, each of which goes through a row fast, needs parts for digits only.
 """
 
 from __future__ import annotations
@@ -13,12 +15,19 @@ from typing import Final
 
 from tenfold.codegen.compute import Array, compute, in_range, reduce, simplify
 from tenfold.codegen.expr import Expr, call, constant, select
+from tenfold.codegen.procedures import instead
 
 LONGEST: Final = 1024
 """So many elements are combined one after the other at most, unless an axis has more than their square."""
 
 MANY: Final = 1 << 14
 """So many results keep a GPU busy."""
+
+FEW: Final = 4
+"""So many results keep the threads of a processor busy."""
+
+LONGEST_ROW: Final = 1 << 16
+"""So many elements are soon combined by one of them."""
 
 _ADDED: Final = ("sum", "prod")
 """Kinds whose results lose digits where many are combined one after the other."""
@@ -65,11 +74,22 @@ def reduce_axes(
         first += 1
     if first == 0:
         return _at_once(kind, shape, axes, element, keep_dims, finish)
-    if first == len(wide):
-        parts = _in_runs(kind, shape, wide[-1], element)
-    else:
-        parts = _at_once(kind, shape, wide[first:], element, True, _unchanged)
-    return reduce_axes(kind, parts.shape, axes, lambda *i: parts[i], keep_dims=keep_dims, finish=finish)
+
+    def in_stages() -> Array:
+        if first == len(wide):
+            parts = _in_runs(kind, shape, wide[-1], element)
+        else:
+            parts = _at_once(kind, shape, wide[first:], element, True, _unchanged)
+        return reduce_axes(kind, parts.shape, axes, lambda *i: parts[i], keep_dims=keep_dims, finish=finish)
+
+    if kind in _ADDED or not _is_for_one_thread(results, prod(lengths)):
+        return in_stages()
+    return instead(_at_once(kind, shape, axes, element, keep_dims, finish), in_stages)
+
+
+def _is_for_one_thread(results: int, length: int) -> bool:
+    """Whether each result may well be one thread's: there are some for all, or little is combined."""
+    return results >= FEW or length <= LONGEST_ROW
 
 
 def _at_once(
@@ -159,8 +179,11 @@ def first_best(kind: str, shape: Sequence[int], axis: int, element: Element) -> 
     def at(indices: Sequence[Expr], position: Expr) -> Expr:
         return element(*indices[:axis], position, *indices[axis:])
 
-    if length <= LONGEST:
+    def at_once() -> Array:
         return compute(rest, lambda *i: reduce(kind, [length], lambda k: at(i, k)))
+
+    if length <= LONGEST:
+        return at_once()
     run = run_length(length)
     runs = -(-length // run)
 
@@ -176,10 +199,15 @@ def first_best(kind: str, shape: Sequence[int], axis: int, element: Element) -> 
 
         return reduce(kind, [run], element_of_run)
 
-    within = compute([*shape[:axis], runs, *shape[axis + 1 :]], best_of_run)
+    def in_stages() -> Array:
+        within = compute([*shape[:axis], runs, *shape[axis + 1 :]], best_of_run)
 
-    def found(indices: Sequence[Expr], number: Expr) -> Expr:
-        return place(number, within[*indices[:axis], number, *indices[axis:]])
+        def found(indices: Sequence[Expr], number: Expr) -> Expr:
+            return place(number, within[*indices[:axis], number, *indices[axis:]])
 
-    best = compute(rest, lambda *i: reduce(kind, [runs], lambda number: at(i, found(i, number))))
-    return compute(rest, lambda *i: found(i, best[i]))
+        best = compute(rest, lambda *i: reduce(kind, [runs], lambda number: at(i, found(i, number))))
+        return compute(rest, lambda *i: found(i, best[i]))
+
+    if not _is_for_one_thread(prod(rest), length):
+        return in_stages()
+    return instead(at_once(), in_stages)

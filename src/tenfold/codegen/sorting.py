@@ -29,7 +29,7 @@ from tenfold.codegen.compute import (
     sum_over,
 )
 from tenfold.codegen.expr import Expr, call, cast, constant, function, select
-from tenfold.codegen.procedures import Instead, Ranking
+from tenfold.codegen.procedures import Ranking, instead
 from tenfold.codegen.reductions import Element
 
 SHORTEST_RUN: Final = 16
@@ -90,7 +90,7 @@ def first_in_order(
     procedure = Ranking(tuple(index for index, _ in pairs), body, count)
     ranked = Array([*shape[:-1], procedure.room], "int32", procedure=procedure)
     first = compute([*shape[:-1], count], lambda *i: ranked[i])
-    return Array(first.shape, "int32", procedure=Instead(first), in_stages=in_stages)
+    return instead(first, in_stages)
 
 
 class _Sort:

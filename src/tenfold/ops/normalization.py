@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tenfold.codegen.compute import Array, broadcast, compute, in_range, sum_over
 from tenfold.codegen.expr import Expr, function, select
+from tenfold.codegen.procedures import instead
 from tenfold.codegen.reductions import Element, reduce_axes
 from tenfold.core.conversion import TensorLike
 from tenfold.core.engine import ENGINE
@@ -40,8 +41,15 @@ def _shifted(logits: Array, axis: int) -> Element:
 def _softmax_definition(logits: Array, *, dim: int = -1) -> Array:
     axis = resolve_axis(dim, logits.rank, "softmax")
     shifted = _shifted(logits, axis)
-    total = reduce_axes("sum", logits.shape, [axis], lambda *i: exp(shifted(*i)), keep_dims=True)
-    return compute(logits.shape, lambda *i: exp(shifted(*i)) / broadcast(total, i))
+
+    def in_stages() -> Array:
+        total = reduce_axes("sum", logits.shape, [axis], lambda *i: exp(shifted(*i)), keep_dims=True)
+        return compute(logits.shape, lambda *i: exp(shifted(*i)) / broadcast(total, i))
+
+    # Where exponentials take longer than memory, they are computed once.
+    exponentials = compute(logits.shape, lambda *i: exp(shifted(*i)))
+    sums = reduce_axes("sum", logits.shape, [axis], lambda *i: exponentials[i], keep_dims=True)
+    return instead(compute(logits.shape, lambda *i: exponentials[i] / broadcast(sums, i)), in_stages)
 
 
 def _softmax_gradient(dy: Tensor, saved: list[Tensor], attributes: Attributes) -> Thunks:

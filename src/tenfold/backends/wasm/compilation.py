@@ -20,6 +20,7 @@ from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.codegen.compute import Array, define, stages_of
 from tenfold.codegen.expr import Expr
 from tenfold.codegen.loops.program import Target
+from tenfold.codegen.procedures import Instead
 from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec
@@ -139,6 +140,8 @@ def _loaded(backend: WasmBackend, name: str, recipe: Recipe, *, any_length: bool
 
 def _work(array: Array) -> int:
     """How many times a stage computes something, roughly: once an element, or once a step of its reductions."""
+    if isinstance(array.procedure, Instead):
+        return _work(array.procedure.array)
     if array.procedure is not None:
         return array.procedure.work
     if array.stage is None:
