@@ -16,7 +16,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from tenfold.backends.wasm.calls import Recipe
-from tenfold.backends.wasm.recipes import MakeRecipe, RecipeWriter
+from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter
 from tenfold.codegen.compute import (
     Array,
     all_hold,
@@ -191,7 +191,7 @@ def _correlated(writer: RecipeWriter, x: Array, axes: Sequence[Axis], weights: A
         down, across = axes
         result = Array((*x.shape[:-3], down.out, across.out, columns), "float32")
         routine = convolve(result, down, across, x.shape[-1], writer.target)
-    return writer.apply(routine, [x, packed], shape, prod(shape) * depth)
+    return writer.apply(routine, [x, packed], shape, prod(shape) * depth // PRODUCTS_PER_WORK)
 
 
 def _along_depth(writer: RecipeWriter, x: Array, axis: Axis) -> Array:
@@ -409,7 +409,7 @@ def _back_to_filter(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Ar
     image, axes = _padded(writer, writer.inputs[0], windows.axes)
     dy = writer.inputs[1]
     routine = filter_gradient(image.shape, axes, shape[-1], writer.target, groups=windows.groups)
-    return writer.apply(routine, [image, dy], shape, prod(shape) * prod(dy.shape[:-1]))
+    return writer.apply(routine, [image, dy], shape, prod(shape) * prod(dy.shape[:-1]) // PRODUCTS_PER_WORK)
 
 
 # --- channel by channel ----------------------------------------------------------------------------------------
@@ -419,7 +419,8 @@ def _slid(writer: RecipeWriter, x: Array, filter: Array, axes: Sequence[Axis]) -
     rows, columns = axes
     result = Array((x.shape[0], rows.out, columns.out, x.shape[-1]), "float32")
     routine = slide("depthwise", result, rows, columns, writer.target)
-    return writer.apply(routine, [x, filter], result.shape, result.size * rows.window * columns.window)
+    products = result.size * rows.window * columns.window
+    return writer.apply(routine, [x, filter], result.shape, products // PRODUCTS_PER_WORK)
 
 
 def _depthwise(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Array | None:
@@ -451,7 +452,7 @@ def _depthwise_back_to_filter(writer: RecipeWriter, windows: _Windows, shape: Sh
     image, axes = _padded(writer, writer.inputs[0], windows.axes, shape[-1])
     dy = writer.inputs[1]
     routine = depthwise_filter_gradient(image.shape, axes, writer.target)
-    return writer.apply(routine, [image, dy], shape, prod(shape) * prod(dy.shape[:-1]))
+    return writer.apply(routine, [image, dy], shape, prod(shape) * prod(dy.shape[:-1]) // PRODUCTS_PER_WORK)
 
 
 CONVOLUTIONS: Final[dict[str, MakeRecipe]] = {

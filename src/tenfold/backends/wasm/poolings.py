@@ -7,7 +7,7 @@ from math import prod
 from typing import Final
 
 from tenfold.backends.wasm.calls import Recipe
-from tenfold.backends.wasm.recipes import MakeRecipe, RecipeWriter
+from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter
 from tenfold.codegen.compute import Array, compute, simplify
 from tenfold.codegen.expr import Expr, call, cast, constant
 from tenfold.codegen.loops.program import Target
@@ -66,8 +66,8 @@ def _pooling(kernel: str) -> MakeRecipe:
         finished = pooled(kernel, result, info.axes)
         routine = slide(POOLED_AS[kernel], result, rows, columns, target, finished=finished)
         writer = RecipeWriter(given, target)
-        taps = result.size * rows.window * columns.window
-        return writer.recipe([writer.apply(routine, writer.inputs, spec.shape, taps)], [spec])
+        work = result.size * rows.window * columns.window // PRODUCTS_PER_WORK
+        return writer.recipe([writer.apply(routine, writer.inputs, spec.shape, work)], [spec])
 
     return make
 
@@ -101,7 +101,7 @@ def _max_with_positions(
     rows, columns = info.axes
     taps = prod(spec.shape) * rows.window * columns.window
     slid = slide("largest", Array(spec.shape, "float32"), rows, columns, target)
-    largest = writer.apply(slid, writer.inputs, spec.shape, taps)
+    largest = writer.apply(slid, writer.inputs, spec.shape, taps // PRODUCTS_PER_WORK)
     in_batch = attributes.get("include_batch_in_index", False)
     routine = maximum_positions(given[0].shape, rows, columns, target, in_batch=in_batch)
     positions = writer.apply(routine, [*writer.inputs, largest], spec.shape, taps, "int32")

@@ -73,7 +73,7 @@ class RecipeWriter:
         self._stages.append(Stage(program, tuple(map(_number, values))))
 
     def apply(
-        self, routine: Routine, inputs: Sequence[Array], shape: Sequence[int], products: int, dtype: str = "float32"
+        self, routine: Routine, inputs: Sequence[Array], shape: Sequence[int], work: int, dtype: str = "float32"
     ) -> Array:
         """Run a routine.
 
@@ -81,7 +81,7 @@ class RecipeWriter:
             routine: what runs.
             inputs: the values of its inputs.
             shape: of what it computes.
-            products: how many it adds up.
+            work: how many element computations of a definition take as long, roughly.
             dtype: of what it computes.
         """
         read = [*map(_number, inputs), *map(_number, routine.sources)]
@@ -91,7 +91,7 @@ class RecipeWriter:
         made = self.value(shape, dtype=dtype)
         values = (*read, *scratch, _number(made))
         self._stages.append(Stage(routine.program, values, scratch[0] if scratch else None, own))
-        self._work += products // PRODUCTS_PER_WORK
+        self._work += work
         return made
 
     def packed(self, source: Array, depth: int, columns: int, layout: Operand, batch: int = 1) -> Array:

@@ -9,7 +9,7 @@ from typing import Final
 from tenfold.backends.wasm.calls import Recipe
 from tenfold.backends.wasm.convolutions import CONVOLUTIONS
 from tenfold.backends.wasm.poolings import POOLINGS
-from tenfold.backends.wasm.recipes import MakeRecipe, RecipeWriter
+from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.routines.matmul import matmul
@@ -44,7 +44,9 @@ def _mat_mul(
     routine = matmul(Array(shape, "float32"), depth, left, target, weights_batch=of_b > 1)
     writer = RecipeWriter([a, b], target)
     packed = writer.packed(writer.inputs[1], depth, columns, right, of_b)
-    product = writer.apply(routine, [writer.inputs[0], packed], shape, matrices * rows * columns * depth)
+    product = writer.apply(
+        routine, [writer.inputs[0], packed], shape, matrices * rows * columns * depth // PRODUCTS_PER_WORK
+    )
     return writer.recipe([product], [spec])
 
 
