@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import nullcontext
 from math import prod
 from typing import Final, NamedTuple
 
@@ -88,6 +87,9 @@ class _Sums(ABC):
         steps: bytes from a pixel to the next along each axis.
         walks: the ways through all windows, from the outermost; the gradient of one lies behind that of the other.
         filters: channels of the gradient.
+        rows: of a tile.
+        wide: columns of a tile.
+        tiles: how many there are.
     """
 
     rows: int
@@ -158,50 +160,47 @@ class _Sums(ABC):
     def _waiting(self, tile: Value) -> Value:
         return self.b.address(self.scratch, tile * self.tile_bytes + self.table_bytes)
 
-    # --- walking over the windows ------------------------------------------------------------------------------------
+    # --- walking over the windows ----------------------------------------------------------------------------
 
-    def _chunks(self) -> None:
-        """Let all tiles pass over each chunk of windows."""
-        b, walks = self.b, self.walks
+    def _chunk(self) -> tuple[int, int]:
+        """Which of the ways is the outermost inside a chunk, and how many of its steps a chunk has."""
+        walks = self.walks
         pixel_bytes = 4 * self.filters + min(walks[-1].step, 4 * self.channels * prod(a.stride for a in self.axes))
         wanted = max(CHUNK_BYTES // pixel_bytes, FEWEST_WINDOWS)
         level = len(walks) - 1
         while level and prod(walk.windows for walk in walks[level:]) < wanted:
             level -= 1
         inside = prod(walk.windows for walk in walks[level + 1 :])
-        count = walks[level].windows
-        parts = -(-count // max(1, wanted // inside))
-        step = -(-count // parts)
+        parts = -(-walks[level].windows // max(1, wanted // inside))
+        return level, -(-walks[level].windows // parts)
+
+    def _chunks(self) -> None:
+        """Let all tiles pass over each chunk of windows."""
+        b, (level, step) = self.b, self._chunk()
+        *outer, walk = self.walks[: level + 1]
         window: Value | int = 0
         place: Value | int = 0
         loops = []
-        for walk in walks[:level]:
-            loop = b.loop(0, walk.windows)
+        for way in outer:
+            loop = b.loop(0, way.windows)
             loop.open()
             loops.append(loop)
-            window = window * walk.windows + loop.variable.value
-            place = place + loop.variable.value * walk.step
-        window = window * count
-        if step < count:
-            loop = b.loop(0, count, step)
+            window = window * way.windows + loop.variable.value
+            place = place + loop.variable.value * way.step
+        window = window * walk.windows
+        count: Value | int = step
+        if step < walk.windows:
+            loop = b.loop(0, walk.windows, step)
             loop.open()
             loops.append(loop)
             start = loop.variable.value
-            window, place = window + start, place + start * walks[level].step
-            some: Value | int = step
-            if count % step:
-                left = count - start
-                some = b.select(left < step, left, b.constant(step, I32))
-        else:
-            some = count
+            window, place = window + start, place + start * walk.step
+            if walk.windows % step:
+                count = b.binary("min", walk.windows - start, b.constant(step, I32))
+        inside = prod(way.windows for way in self.walks[level + 1 :])
+        x, dy = b.address(self.x, place), b.address(self.dy, window * (inside * self.filters * 4))
         with b.loop(self.first, self.end) as tile:
-            self._tile(
-                tile.value,
-                b.address(self.x, place),
-                b.address(self.dy, window * (inside * self.filters * 4)),
-                level,
-                some,
-            )
+            self._tile(tile.value, x, dy, level, count)
         for loop in reversed(loops):
             loop.close()
 
@@ -239,7 +238,7 @@ class _Sums(ABC):
                     register.value = b.move(register.value, rounds * walk.step)
             return
         inner = self.walks[level + 1]
-        with b.loop(0, count) if not (isinstance(count, int) and count == 1) else nullcontext():
+        with b.loop(0, count):
             self._walk(sums, read, dy, level + 1, inner.windows)
             for register in read:
                 register.value = b.move(register.value, walk.step - inner.windows * inner.step)
