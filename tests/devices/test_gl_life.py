@@ -20,8 +20,9 @@ from tenfold.devices.gl.native import NativeGlDevice
 from tests.gl_drivers import ANGLE, DESKTOP, SYSTEM, find_driver
 
 CONTEXTS = 100
-MOST_GROWTH = {SYSTEM: 2**20, ANGLE: 4 * 2**20}
-"""SwiftShader keeps 20 KiB of each program that it has compiled, also within one context."""
+MOST_GROWTH = {SYSTEM: 2 * 2**20, ANGLE: 5 * 2**20}
+"""SwiftShader keeps 20 KiB of each program that it has compiled, also within one context. Python takes memory by the
+mebibyte, one of which may be due just then."""
 
 SLOW = """
 uniform sampler2DArray a;
