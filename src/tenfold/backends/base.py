@@ -61,10 +61,13 @@ class Backend:
     Attributes:
         name: the name under which it is registered; the engine sets it.
         reads_at_once: whether `read_sync` never has to wait for anything.
+        weights_wait_on: the name of a backend where weights of models stay until an op wants them here, if plans have
+            copies of their own.
     """
 
     name: str = "unnamed"
     reads_at_once: bool = False
+    weights_wait_on: str | None = None
 
     # -- storage ------------------------------------------------------------------------------------------
 

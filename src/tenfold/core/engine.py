@@ -185,6 +185,14 @@ class Engine:
             backend = self._backend = BACKENDS.current()
         return Tensor(backend.write(values, shape, dtype), shape, dtype)
 
+    def make_weights(self, values: np.ndarray, shape: Shape, dtype: DType) -> Tensor:
+        """A tensor of a model's weights, where the active backend wants them to wait until they are used."""
+        home = BACKENDS.current().weights_wait_on
+        backend = None if home is None else BACKENDS.find(home)
+        if backend is None:
+            return self.make_tensor(values, shape, dtype)
+        return Tensor(backend.write(values, shape, dtype), shape, dtype)
+
     def make_tensor_from_data_id(self, info: TensorInfo) -> Tensor:
         """A tensor over a storage that a backend made."""
         return Tensor(info.storage, info.shape, info.dtype)

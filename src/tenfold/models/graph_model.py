@@ -117,7 +117,7 @@ class GraphModel:
         specs = {spec.name: spec for spec in artifacts.weight_specs}
         self._artifacts = artifacts
         self._weights = {
-            name: keep(engine().make_tensor(array, array.shape, specs[name].dtype)) for name, array in arrays.items()
+            name: keep(engine().make_weights(array, array.shape, specs[name].dtype)) for name, array in arrays.items()
         }
         try:
             self._loaded = load_graph(

@@ -23,6 +23,7 @@ from tenfold.backends.wasm.assembly import INLINED
 from tenfold.backends.wasm.compilation import compile_call
 from tenfold.backends.wasm.flags import GENERATED
 from tenfold.backends.wasm.plans import WasmPlan
+from tenfold.backends.wasm.registry import HOST
 from tenfold.backends.wasm.step_programs import NotPlannedError
 from tenfold.backends.wasm.threads import wished_threads_count
 from tenfold.codegen.wasm.targets import target
@@ -58,6 +59,8 @@ class WasmBackend(Backend):
     """
 
     reads_at_once = True
+    # The linear memory cannot shrink, and packed copies would find no room in what they leave there.
+    weights_wait_on = HOST
     kernels: str = GENERATED
 
     def __init__(self, device: WasmDevice[Any] | None = None) -> None:
