@@ -1,10 +1,12 @@
-"""Whether memory stays what it is on webgl: many inferences, many eager ops, and many contexts made and destroyed.
+"""Whether memory stays what it is on webgl and wasm: many inferences, many eager ops, and many contexts made and
+destroyed.
 
-    python -m benchmarks.leaks [--driver llvmpipe|swiftshader] [inferences|ops|contexts …]
+    python -m benchmarks.leaks [--driver llvmpipe|swiftshader] [CASE …]
 
-Each case is a process of its own with forwarding to the host off, and prints a series: what `memory()` says, and the
-process's resident memory. After the first sample the former must not change at all, and the latter may grow by a few
-MiB, as allocators do not give everything back. Linux only, as it reads /proc/self.
+Each case is a process of its own, on webgl with forwarding to the host off, and prints a series: what `memory()` says,
+and the process's resident memory. After the first sample the former must not change at all, and the latter may grow by
+a few MiB, as allocators do not give everything back. The linear memory of wasm must stay within a bound of what the
+plan's arena, packed weights and threads take. Linux only, as it reads /proc/self.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ import numpy as np
 from benchmarks.drivers import DRIVERS, LLVMPIPE
 from benchmarks.loading import resident_bytes
 from benchmarks.machine import load_average, publish
-from tools.testdata import model_file, shared_root
+from benchmarks.trials import trial_of
 
 INFERENCES = 1_000
 OPS = 10_000
@@ -34,23 +36,27 @@ GROWTH_BOUND = 4 * 2**20
 MODEL = "blazeface"
 
 
+RESERVED_BOUND = 1.3
+"""The linear memory over what is planned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Memory after so many repetitions; what `memory()` says is empty where there is no backend."""
+    """Memory after so many repetitions; what `memory()` says is empty where there is no backend.
+
+    `planned_bytes` is what a plan on wasm takes, 0 where there is none.
+    """
 
     repetitions: int
     resident_bytes: int
     memory: dict[str, int]
+    planned_bytes: int = 0
 
 
-def infer() -> Iterator[Sample]:
+def infer(tf: Any) -> Iterator[Sample]:
     """Inferences of a model, each fed anew and read."""
-    tf = _webgl()
-    golden = shared_root() / "models" / "golden" / MODEL
-    meta = json.loads((golden / "meta.json").read_text())
-    (feed,) = meta["inputs"]
-    values = np.fromfile(golden / feed["file"], np.float32).reshape(feed["shape"])
-    model = tf.load_graph_model_sync(model_file(meta["url"]))
+    trial = trial_of(MODEL)
+    values, model = trial.values(), tf.load_graph_model_sync(trial.model)
 
     def run() -> None:
         with tf.tidy():
@@ -58,12 +64,21 @@ def infer() -> Iterator[Sample]:
             for tensor in results.values() if isinstance(results, dict) else results:
                 tensor.data_sync()
 
-    return _samples(run, INFERENCES, lambda: _account(tf))
+    for sample in _samples(run, INFERENCES, lambda: _account(tf)):
+        yield replace(sample, planned_bytes=_planned_bytes(tf, model))
 
 
-def compute() -> Iterator[Sample]:
+def _planned_bytes(tf: Any, model: Any) -> int:
+    """Arena, packed weights, and what threads have for themselves."""
+    if tf.get_backend() != "wasm":
+        return 0
+    (form,) = [form for form in model._ready("benchmark")._forms.values() if form is not None]
+    made = form.plan.assembly
+    return int(made.arena + made.constants + made.scratch * tf.backend().device.threads_count)
+
+
+def compute(tf: Any) -> Iterator[Sample]:
     """Eager ops of several shapes, half of them read, none disposed of by name."""
-    tf = _webgl()
     rng = np.random.default_rng(3)
     arrays = [rng.normal(size=shape).astype(np.float32) for shape in [(8, 8), (33, 65), (1, 100), (257, 31)]]
     turn = iter(range(OPS + SAMPLES))
@@ -96,13 +111,20 @@ def make_contexts() -> Iterator[Sample]:
     return _samples(run, CONTEXTS, dict)
 
 
-CASES: dict[str, Callable[[], Iterator[Sample]]] = {"inferences": infer, "ops": compute, "contexts": make_contexts}
+CASES: dict[str, Callable[[], Iterator[Sample]]] = {
+    "webgl inferences": lambda: infer(_on("webgl")),
+    "webgl ops": lambda: compute(_on("webgl")),
+    "webgl contexts": make_contexts,
+    "wasm inferences": lambda: infer(_on("wasm")),
+    "wasm ops": lambda: compute(_on("wasm")),
+}
 
 
-def _webgl() -> Any:
+def _on(backend: str) -> Any:
     import tenfold as tf
 
-    tf.set_backend("webgl")
+    if not tf.set_backend(backend).result():
+        raise RuntimeError(f"the backend {backend!r} could not be initialised")
     tf.env().set("WEBGL_CPU_FORWARD", False)
     return tf
 
@@ -144,7 +166,12 @@ def describe(case: str, samples: list[Sample]) -> tuple[list[str], bool]:
         shown = first.memory if not changed else {key: first.memory[key] for key in first.memory if key not in changed}
         lines.append("  unchanged: " + ", ".join(f"{key} {value:,}" for key, value in shown.items()))
     lines += [f"  **changed** {key}: " + ", ".join(f"{s.memory[key]:,}" for s in samples) for key in changed]
-    return lines, growth <= GROWTH_BOUND and not changed
+    is_kept = True
+    if last.planned_bytes:
+        ratio = last.memory["num_bytes_in_wasm_reserved"] / last.planned_bytes
+        is_kept = ratio <= RESERVED_BOUND
+        lines.append(f"  linear memory: {ratio:.2f} of {last.planned_bytes:,} planned (at most {RESERVED_BOUND:g})")
+    return lines, growth <= GROWTH_BOUND and not changed and is_kept
 
 
 def main() -> int:
@@ -158,7 +185,7 @@ def main() -> int:
         print(json.dumps([asdict(sample) for sample in CASES[options.sample]()]))
         return 0
     load_before = load_average()
-    lines = [f"Memory on {options.driver}, every {100 // SAMPLES} % of the repetitions"]
+    lines = [f"Memory, on webgl with {options.driver}, every {100 // SAMPLES} % of the repetitions"]
     flat = True
     for case in options.cases:
         description, is_flat = describe(case, sample_case(case, options.driver))
