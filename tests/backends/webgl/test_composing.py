@@ -306,6 +306,12 @@ def test_programs_go_with_their_calls(webgl: WebglBackend, composer: Composer) -
     webgl.finish()
     assert len(composer) == 1
     assert composer.operations
+    x = on_device(np.ones(5, np.float32))
+    made(webgl, lambda: x.sin().cos())
+    assert len(composer) == 2
+    webgl._forget_calls({"Sin"})
+    webgl.finish()
+    assert len(composer) == 1
     webgl.kernels_changed()
     webgl.finish()
     assert len(composer) == 0

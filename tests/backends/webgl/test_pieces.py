@@ -51,8 +51,8 @@ def check(piece: Piece, draws: Sequence[Draw], unread: Collection[int], sources:
         return
     begin = next(at for at, each in enumerate(draws) if each is piece.draws[0])
     end = begin + len(piece.draws)
-    stored = {piece.draws[number].target.handle: begin + number for number in piece.structure[1]}
-    assert 1 <= len(stored) == len(piece.structure[1]) <= targets
+    stored = {piece.draws[number].target.handle: begin + number for number in piece.structure.stored}
+    assert 1 <= len(stored) == len(piece.structure.stored) <= targets
     assert len(piece.sources) <= sources
     assert not stored.keys() & {source.handle for source in piece.sources}
     written = {each.target.handle: at for at, each in enumerate(draws[:end]) if at >= begin}
@@ -88,16 +88,16 @@ def test_a_chain_is_one_structure_again_and_again(textures: int) -> None:
 def test_only_the_last_write_of_a_texture_counts() -> None:
     (piece,) = pieces(chain(7, 3), unread=[1, 2, 3])
     assert piece.structure is not None
-    assert piece.structure[1] == (6,)  # nobody reads anything: something is drawn all the same
+    assert piece.structure.stored == (6,)  # nobody reads anything: something is drawn all the same
     (piece,) = pieces(chain(7, 3))
     assert piece.structure is not None
-    assert piece.structure[1] == (4, 5, 6)
+    assert piece.structure.stored == (4, 5, 6)
     assert [source.handle for source in piece.sources] == [50, 99]
 
 
 def test_origins() -> None:
     (piece,) = pieces([draw(BINARY, [7, 7], 1), draw(UNARY, [1], 2), draw(BINARY, [2, 8], 1), draw(BINARY, [1, 7], 3)])
-    assert piece.structure == ((BINARY, -1, -1, UNARY, 0, BINARY, 1, -2, BINARY, 2, -1), (1, 2, 3))
+    assert piece.structure == ((BINARY, UNARY, BINARY, BINARY), (-1, -1, 0, 1, -2, 2, -1), (1, 2, 3))
     assert piece.places == [EXPONENT, EXPONENT]
 
 
@@ -119,7 +119,7 @@ def test_other_draws_part_pieces() -> None:
 def test_what_others_overwrite_in_part_is_kept() -> None:
     (piece, _) = pieces([draw(UNARY, [5], 1), draw(UNARY, [1], 2), draw(OTHER, [5], 1)], unread=[1, 2])
     assert piece.structure is not None
-    assert piece.structure[1] == (0,)
+    assert piece.structure.stored == (0,)
 
 
 def test_elements_of_another_index_are_read_from_textures() -> None:

@@ -122,11 +122,11 @@ class Composer:
         handle = program.handle
         if self.operations.pop(handle, None) is None:
             return
-        for structure in [structure for structure in self._composed if handle in structure[0]]:
+        for structure in [structure for structure in self._composed if handle in structure.programs]:
             device.delete_program(self._composed.pop(structure).program)
         # Handles come again, and with them structures of other programs.
-        self._could_save = {s: saved for s, saved in self._could_save.items() if handle not in s[0]}
-        self._refused = {structure for structure in self._refused if handle not in structure[0]}
+        self._could_save = {s: saved for s, saved in self._could_save.items() if handle not in s.programs}
+        self._refused = {structure for structure in self._refused if handle not in structure.programs}
 
     def _composed_for(self, device: NativeGlDevice, piece: Piece, structure: Structure) -> _Composed | None:
         """The program of a piece, compiled now if it has come often enough; None if its draws run one by one."""
@@ -188,14 +188,13 @@ class Composer:
 
 def _rendered(operations: Sequence[Operation], structure: Structure) -> Shader:
     """The shader that computes what operations compute one after the other."""
-    origins, stored = structure
     at = 0
     sources: dict[int, Array] = {}
     given: list[Array] = []
     results: list[Array] = []
     for operation in operations:
         inputs = [None if operand is None else _array(operand, 0) for operand in operation.operands]
-        for number, origin in zip(operation.textures, origins[at + 1 :], strict=False):
+        for number, origin in zip(operation.textures, structure.origins[at:], strict=False):
             operand = operation.operands[number]
             if operand is None:
                 raise NotImplementedError("a program reads what its kernel has not")
@@ -203,10 +202,10 @@ def _rendered(operations: Sequence[Operation], structure: Structure) -> Shader:
             if loaded.dtype != operand.dtype:
                 raise NotImplementedError("values are read as those of another dtype")
             inputs[number] = loaded
-        at += 1 + len(operation.textures)
+        at += len(operation.textures)
         given += [array for number in operation.given if (array := inputs[number]) is not None]
         results.append(_result(operation, [array for array in inputs if array is not None]))
-    return render_together([results[number] for number in stored], given)
+    return render_together([results[number] for number in structure.stored], given)
 
 
 def _result(operation: Operation, inputs: Sequence[Array]) -> Array:
@@ -223,7 +222,7 @@ def _draw(composed: _Composed, piece: Piece, structure: Structure) -> Draw:
     """The composed draw of a piece."""
     draws, sources, places = piece.draws, piece.sources, piece.places
     first = draws[0]
-    target, *others = [draws[number].target for number in structure[1]]
+    target, *others = [draws[number].target for number in structure.stored]
     ints = (first.ints[0], *[places[number] for number in composed.order], 0)
     floats: tuple[float, ...] = ()
     for draw in draws:

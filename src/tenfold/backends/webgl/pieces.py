@@ -27,9 +27,20 @@ LONGEST_PIECE: Final = 16
 CROSSING: Final = 8
 """So many draws longer a piece is to be for each value that the next one reads and nobody after it."""
 
-Structure = tuple[tuple[int, ...], tuple[int, ...]]
-"""Programs by their handles, each followed by where its sources come from: a draw of the piece by its position, or a
-source of the piece, -1 for the first; then the positions of the draws whose results are stored."""
+
+class Structure(NamedTuple):
+    """What pieces have in common that one program computes.
+
+    Attributes:
+        programs: those of the draws, by their handles.
+        origins: where their sources come from: a draw of the piece by its position, or a source of the piece, -1 for
+            the first.
+        stored: the positions of the draws whose results are stored.
+    """
+
+    programs: tuple[int, ...]
+    origins: tuple[int, ...]
+    stored: tuple[int, ...]
 
 
 class Operand(NamedTuple):
@@ -184,7 +195,8 @@ class _Cutting:
                     break
             else:
                 if len(stored) <= self._most_targets:
-                    structure = tuple(grown.origins[:origins]), tuple(stored)
+                    programs = tuple(grown.programs[:end])
+                    structure = Structure(programs, tuple(grown.origins[:origins]), tuple(stored))
                     places = [place for _, place, _ in grown.numbers][:sources]
                     return Piece(draws[at : at + end], structure, grown.sources[:sources], places)
             # What clashes would be stored by every piece that ends between it and here.
@@ -214,15 +226,17 @@ class _Growing:
     """A piece that grows.
 
     Attributes:
-        origins: programs, and where their sources come from; see `Structure`.
+        programs: those of the draws, and perhaps one more; see `Structure`.
+        origins: where their sources come from, and perhaps some more.
         sources: the textures that the piece reads.
         numbers: theirs in `origins`, by the handle, how it lies, and whether it is one element for all.
         lengths: how many origins and sources there are up to each draw.
     """
 
-    __slots__ = ("_most", "_uniform", "_written", "lengths", "numbers", "origins", "sources")
+    __slots__ = ("_most", "_uniform", "_written", "lengths", "numbers", "origins", "programs", "sources")
 
     def __init__(self, most_sources: int) -> None:
+        self.programs: list[int] = []
         self.origins: list[int] = []
         self.sources: list[Texture] = []
         self.numbers: dict[tuple[int, int, bool], int] = {}
@@ -237,7 +251,7 @@ class _Growing:
         """Add a draw, if it reads what the piece has at its own index, and the piece not too much."""
         origins, sources, numbers, written = self.origins, self.sources, self.numbers, self._written
         single, uniform = operation.single, self._uniform
-        origins.append(program)
+        self.programs.append(program)
         for number, texture in enumerate(inputs):
             handle, is_single, place = texture.handle, single[number], ints[1 + number]
             origin = written.get(handle)
