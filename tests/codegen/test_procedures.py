@@ -16,6 +16,7 @@ from tenfold.codegen.fourier import fourier
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.procedures import Instead, Ranking
 from tenfold.codegen.scans import scan
+from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.codegen.segments import last_places, segment_sums
 from tenfold.codegen.sorting import first_in_order
 from tests.codegen.scheduled import Runner, compute_scheduled
@@ -156,6 +157,17 @@ def test_rankings_of_rows_in_and_out_of_order(machine: Machine) -> None:
         for count in (1, 40, 3000):
             (got,) = compute_scheduled(machine.run, [ranked(row, count)], [row], PLAIN)
             assert np.array_equal(got, greatest(row, count))
+
+
+@pytest.mark.parametrize("rows", [63, 64, 65, 130])
+def test_rankings_of_many_rows_share_room(machine: Machine, rows: int) -> None:
+    values = RNG.normal(size=(rows, 9)).astype(np.float32)
+    result = ranked(values, 2)
+    check(machine, result, [values], greatest(values, 2))
+    (array,) = result.procedure.sources if result.procedure is not None else ()
+    assert array.size < rows * 2 + 65 * 64
+    (program, _) = schedule(array, PLAIN)
+    assert program.blocks == min(rows, 64)
 
 
 def test_both_ways_of_ranking_are_taken() -> None:

@@ -50,7 +50,8 @@ class Scan(Procedure):
 class Ranking(Procedure):
     """The positions of the greatest elements of rows, the greatest first, equal ones as they stand.
 
-    NaN goes behind all numbers. Rows of the array begin with the positions; behind these there is `room` to work in.
+    NaN goes behind all numbers. The array has one axis: first the positions of all rows, `count` of each, and then
+    `parts` times `room` to work in; parts of the rows are ranked independently.
 
     Attributes:
         axes: an index variable for each axis of the elements; the last one is ranked along.
@@ -80,12 +81,35 @@ class Ranking(Procedure):
         return self.count <= LONGEST_LIST and entering * (self.count + 20) + length < 18 * length + 2500
 
     @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return _size(self.axes[:-1])
+
+    @property
+    def parts(self) -> int:
+        """How many parts the rows are cut into."""
+        return min(self.rows, MOST_PARTS)
+
+    @property
     def room(self) -> int:
-        """The length of a row of the array: of the lists, or of two copies of keys and positions, and of counts."""
+        """What a part needs: two lists and a vector, or two copies of keys and positions, and counts."""
         if self.is_short:
             return 2 * aligned(self.count) + 2 * ALIGNMENT
         return 4 * aligned(self.axes[-1].length) + DIGITS * (1 << DIGIT_BITS)
 
+    @property
+    def positions(self) -> int:
+        """How many positions there are, before the room."""
+        return self.rows * self.count
+
+    @property
+    def size(self) -> int:
+        """How many elements the array has."""
+        return self.positions + self.parts * self.room
+
+
+MOST_PARTS: Final = 64
+"""Enough for any number of threads."""
 
 LONGEST_LIST: Final = 256
 """So many elements at most are put into a list, into the midst of which each must go in the worst case."""

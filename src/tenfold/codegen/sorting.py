@@ -20,6 +20,7 @@ from tenfold.codegen.compute import (
     Array,
     both,
     compute,
+    flatten,
     fresh_index,
     in_range,
     modulo,
@@ -88,9 +89,8 @@ def first_in_order(
     pairs = [fresh_index(length) for length in shape]
     body = element(*(expression for _, expression in pairs))
     procedure = Ranking(tuple(index for index, _ in pairs), body, count)
-    ranked = Array([*shape[:-1], procedure.room], "int32", procedure=procedure)
-    first = compute([*shape[:-1], count], lambda *i: ranked[i])
-    return instead(first, in_stages)
+    ranked, wanted = Array([procedure.size], "int32", procedure=procedure), [*shape[:-1], count]
+    return instead(compute(wanted, lambda *i: ranked[flatten(i, wanted)]), in_stages)
 
 
 class _Sort:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tenfold.codegen.compute import Array, in_range, simplify
-from tenfold.codegen.expr import Expr, call, constant, function, select
+from tenfold.codegen.expr import Expr, constant, function, select
 from tenfold.codegen.fourier import conjugate, fourier
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
@@ -169,10 +169,11 @@ def _irfft_definition(input: Array, *, fft_length: Sequence[int]) -> Array:
 
     def frequency(*i: Expr) -> Expr:
         *row, k = i
-        mirrored = k > length // 2
-        place = simplify(call("minimum", k, length - k))
-        value = guarded(in_range(place, frequencies), input[*row, place], 0)
-        return select(mirrored, conjugate(value), value)
+
+        def given(place: Expr) -> Expr:
+            return guarded(in_range(place, frequencies), input[*row, place], 0)
+
+        return select(k > length // 2, conjugate(given(simplify(length - k))), given(k))
 
     return fourier([*rows, length], frequency, inverse=True, finish=lambda value, *_: real_part(value) / length)
 

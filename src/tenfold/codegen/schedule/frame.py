@@ -39,10 +39,32 @@ class Frame:
             body: what knows the axes.
             axes: from the outermost, each with the step.
         """
+        self._blocks = prod(-(-axis.length // step) for axis, step in axes)
+        self.open_places(body, axes, self._begin, self._end)
+
+    def open_parts(self, count: int, parts: int) -> tuple[Value, Value, Value]:
+        """A loop over parts of so many places, which are blocks.
+
+        Args:
+            count: how many places there are.
+            parts: how many parts, at most one for each place.
+
+        Returns:
+            The number of the part, its first place, and the one after its last.
+        """
+        b = self.builder
+        self._blocks = parts
+        part = self.nest.open_blocks(self._begin, self._end)
+        each, more = divmod(count, parts)
+        # The first parts have one more, if they cannot all have as many.
+        first = part * each + b.select(part < more, part, more)
+        return part, first, first + b.select(part < more, b.like(part, each + 1), each)
+
+    def open_places(self, body: Body, axes: Sequence[tuple[Index, int]], begin: Value, end: Value) -> None:
+        """A loop over places along axes, as `open_blocks` numbers them."""
         b, nest = self.builder, self.nest
         counts = [-(-axis.length // step) for axis, step in axes]
-        self._blocks = prod(counts)
-        rest = nest.open_blocks(self._begin, self._end)
+        rest = nest.open_blocks(begin, end)
         known: dict[int, Value | int] = {}
         bits = 0
         for place, ((axis, step), count) in reversed(list(enumerate(zip(axes, counts, strict=True)))):

@@ -44,22 +44,36 @@ class _Ranking:
         if self._dtype not in ("float32", "int32"):
             raise NotImplementedError(f"Programs do not rank {self._dtype}.")
         self._body.merge_ranges()
-        places = written([*rows, Index(0, array.shape[-1])], "int32")
-        places.terms.pop(0, None)
+        self._positions = written([*rows, Index(0, procedure.count)], "int32")
+        self._positions.terms.pop(0, None)
         self._lowering = Lowering(self._frame.nest, self._body, self._frame.buffers)
         self._lanes = b.width if overhangs(self._along, self._body, b.width) else 1
-        self._frame.open_blocks(self._body, [(axis, 1) for axis in merged(rows, self._body, [places])])
-        self._base, offset = self._lowering.address(places)
-        if offset:
-            self._base = b.move(self._base, offset)
+        part, first, stop = self._frame.open_parts(procedure.rows, procedure.parts)
+        self._base = b.address(self._frame.output, part * (procedure.room * _BYTES) + procedure.positions * _BYTES)
+        axes = merged(rows, self._body, [self._positions])
+        self._frame.open_places(self._body, [(axis, 1) for axis in axes], first, stop)
 
     def program(self, name: str) -> Program:
         if self._ranking.is_short:
             self._list()
         else:
             self._sort()
+        self._copy()
         self._frame.close()
         return self._frame.program(name)
+
+    def _copy(self) -> None:
+        """Copy the positions that are wanted to their place."""
+        b, count = self._b, self._ranking.count
+        self._lowering.arrange(None, {})
+        self._lowering.place = {}
+        there, offset = self._lowering.address(self._positions)
+        whole = count // b.width * b.width
+        for first, stop, lanes in ((0, whole, b.width), (whole, count, 1)):
+            if first < stop:
+                with b.loop(first, stop, lanes) as place:
+                    found = b.load(vector("i32", lanes), self._at(place.value))
+                    b.store(b.move(there, place.value * _BYTES), found, offset)
 
     # --- keys ------------------------------------------------------------------------------------------------
 
@@ -86,7 +100,7 @@ class _Ranking:
         return self._b.select(value.differs(value), _OF_NAN, ~rising)
 
     def _at(self, index: Value) -> Value:
-        """The address of an element of the row; parts of the row lie at fixed distances from it."""
+        """The address of an element of the room; what else stands there lies at fixed distances from it."""
         return self._b.move(self._base, index * _BYTES)
 
     # --- a list ----------------------------------------------------------------------------------------------
