@@ -16,7 +16,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from tenfold.backends.wasm.calls import Recipe
-from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter
+from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter, guarded
 from tenfold.codegen.compute import (
     Array,
     all_hold,
@@ -154,11 +154,6 @@ def _transposed(writer: RecipeWriter, x: Array, order: Sequence[int]) -> Array:
 # --- correlations ----------------------------------------------------------------------------------------------
 
 
-def _guarded(condition: Expr, value: Expr, otherwise: Number = 0) -> Expr:
-    """A value where a condition holds, without a question where that is known."""
-    return value if condition.function == "constant" and condition.value else select(condition, value, otherwise)
-
-
 def _is_product(axes: Sequence[Axis]) -> bool:
     """Whether each window is one pixel, and each pixel a window."""
     return all(axis.window == axis.stride == 1 and not axis.before and axis.size == axis.out for axis in axes)
@@ -203,7 +198,7 @@ def _along_depth(writer: RecipeWriter, x: Array, axis: Axis) -> Array:
 
     def pixel(image: Expr, window: Expr, row: Expr, column: Expr, tap: Expr, channel: Expr) -> Expr:
         plane = simplify(window * axis.stride + tap * axis.dilation - axis.before)
-        return _guarded(in_range(plane, axis.size), x[image, plane, row, column, channel])
+        return guarded(in_range(plane, axis.size), x[image, plane, row, column, channel])
 
     made = writer.define(compute((batch, axis.out, height, width, axis.window, channels), pixel))
     return writer.seen_as(made, shape)
@@ -266,11 +261,11 @@ def _back_to_input(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Arr
     if not _fits(dy.shape, shape[-1] // groups) or (len(axes) == 3 and shape[-1] < FEWEST_COLUMNS_OF_VOLUMES):
         return None
     if all(axis.stride == 1 for axis in axes):
-        turned = [_turned(axis, 0, axis.window, 0, axis.size) for axis in axes]
+        around = list(map(_windows_back, axes))
         if groups == 1:
-            return _correlated(writer, dy, turned, _turned_weights(writer, filter))
+            return _correlated(writer, dy, around, _turned_weights(writer, filter))
         weights = _turned_weights(writer, _apart(writer, filter, groups), groups)
-        return _joined(writer, _correlated(writer, _apart(writer, dy, groups), turned, weights, groups))
+        return _joined(writer, _correlated(writer, _apart(writer, dy, groups), around, weights, groups))
     if groups > 1 or any(axis.dilation > 1 for axis in axes):
         return None
     taps = prod(axis.window for axis in axes)
@@ -281,8 +276,16 @@ def _back_to_input(writer: RecipeWriter, windows: _Windows, shape: Shape) -> Arr
     return None
 
 
-def _turned(axis: Axis, phase: int, window: int, start: int, size: int) -> Axis:
-    """The windows over the output's gradient that pixels are seen by.
+def _windows_back(axis: Axis) -> Axis:
+    """The windows of a convolution of the output, with its taps in reverse order, that make the gradient for the input.
+
+    Only where windows have a stride of 1.
+    """
+    return _phase_windows(axis, 0, axis.window, 0, axis.size)
+
+
+def _phase_windows(axis: Axis, phase: int, window: int, start: int, size: int) -> Axis:
+    """Such windows for pixels of one phase, where windows have strides.
 
     A pixel at `stride * m + phase`, counted from where the padding begins, is seen by the output's windows `m - t`, at
     their taps `phase + stride * t`.
@@ -324,14 +327,14 @@ def _in_phases(writer: RecipeWriter, dy: Array, filter: Array, axes: Sequence[Ax
             simplify(phase + (count - 1 - number) * stride)
             for phase, count, number, stride in zip(phases, taps, back, strides, strict=True)
         ]
-        return _guarded(all_hold(map(in_range, there, window)), filter[[*there, channel, output]])
+        return guarded(all_hold(map(in_range, there, window)), filter[[*there, channel, output]])
 
     weights = writer.define(compute((*taps, outputs, *strides, inputs), weight))
     weights = writer.seen_as(weights, (*taps, outputs, prod(strides) * inputs))
     seen = []
     for axis, count in zip(axes, taps, strict=True):
         start = axis.before // axis.stride
-        seen.append(_turned(axis, 0, count, start, (axis.size - 1 + axis.before) // axis.stride - start + 1))
+        seen.append(_phase_windows(axis, 0, count, start, (axis.size - 1 + axis.before) // axis.stride - start + 1))
     phased = _correlated(writer, dy, seen, weights)
     phased = writer.seen_as(phased, (*phased.shape[:-1], *strides, inputs))
 
@@ -370,7 +373,7 @@ def _phase_by_phase(writer: RecipeWriter, dy: Array, filter: Array, axes: Sequen
             return filter[[*there, channel, output]]
 
         weights = writer.define(compute((*taps, outputs, inputs), weight))
-        seen = [_turned(*along) for along in zip(axes, phases, taps, starts, sizes, strict=True)]
+        seen = [_phase_windows(*along) for along in zip(axes, phases, taps, starts, sizes, strict=True)]
         parts.append((phases, _correlated(writer, dy, seen, weights)))
 
     def pixel(*at: Expr) -> Expr:
@@ -399,7 +402,7 @@ def _padded(writer: RecipeWriter, x: Array, axes: Sequence[Axis], multiplier: in
         batch, *place, channel = at
         seen = [simplify(position - axis.before) for position, axis in zip(place, axes, strict=True)]
         value = x[[batch, *seen, quotient(channel, multiplier)]]
-        return _guarded(all_hold(map(in_range, seen, x.shape[1:-1])), value)
+        return guarded(all_hold(map(in_range, seen, x.shape[1:-1])), value)
 
     made = writer.define(compute((x.shape[0], *sizes, x.shape[-1] * multiplier), pixel))
     return made, [axis._replace(size=size, before=0, after=0) for axis, size in zip(axes, sizes, strict=True)]
@@ -440,8 +443,8 @@ def _depthwise_back_to_input(writer: RecipeWriter, windows: _Windows, shape: Sha
     if dy.shape[-1] < 2 or any(axis.stride > 1 for axis in axes):
         return None
     back = compute(filter.shape, lambda p, q, *at: filter[[simplify(height - 1 - p), simplify(width - 1 - q), *at]])
-    turned = [_turned(axis, 0, axis.window, 0, axis.size) for axis in axes]
-    given = _slid(writer, dy, writer.define(back), turned)
+    around = list(map(_windows_back, axes))
+    given = _slid(writer, dy, writer.define(back), around)
     if multiplier == 1:
         return given
     given = writer.seen_as(given, (*shape, multiplier))

@@ -7,8 +7,8 @@ from math import prod
 from typing import Final
 
 from tenfold.backends.wasm.calls import Recipe
-from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter
-from tenfold.codegen.compute import Array, compute, simplify
+from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter, guarded
+from tenfold.codegen.compute import Array, both, compute, in_range, simplify
 from tenfold.codegen.expr import Expr, call, cast, constant
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.routines.window_maxima import maximum_gradient, maximum_positions
@@ -90,6 +90,25 @@ def _max_gradient(
     return writer.recipe([writer.apply(routine, writer.inputs, spec.shape, taps)], [spec])
 
 
+def _mean_gradient(
+    specs: Sequence[TensorSpec | None], attributes: Attributes, wanted: Sequence[TensorSpec], target: Target
+) -> Recipe | None:
+    """Where an image has one window, whose definition would ask for as many as have taps."""
+    given, (spec,) = [one for one in specs if one is not None], wanted
+    rows, columns = pool_info(spec.shape, attributes).axes
+    if not _is_float((*given, spec)) or rows.out != 1 or columns.out != 1:
+        return None
+    writer = RecipeWriter(given, target)
+    dy, zero = writer.inputs[0], constant(0, "int32")
+    count = _pixels_seen((rows, columns), (zero, zero))
+
+    def pixel(image: Expr, row: Expr, column: Expr, channel: Expr) -> Expr:
+        seen = both(in_range(row + rows.before, rows.window), in_range(column + columns.before, columns.window))
+        return guarded(seen, dy[image, 0, 0, channel] / count)
+
+    return writer.recipe([writer.define(compute(spec.shape, pixel))], [spec])
+
+
 def _max_with_positions(
     specs: Sequence[TensorSpec | None], attributes: Attributes, wanted: Sequence[TensorSpec], target: Target
 ) -> Recipe | None:
@@ -110,6 +129,7 @@ def _max_with_positions(
 
 POOLINGS: Final[dict[str, MakeRecipe]] = {
     **{kernel: _pooling(kernel) for kernel in POOLED_AS},
+    "AvgPoolGrad": _mean_gradient,
     "MaxPoolGrad": _max_gradient,
     "MaxPoolWithArgmax": _max_with_positions,
 }

@@ -12,6 +12,7 @@ from typing import Final
 from tenfold.backends.wasm.calls import Output, Recipe, nbytes
 from tenfold.backends.wasm.modules import Stage
 from tenfold.codegen.compute import Array
+from tenfold.codegen.expr import Expr, Number, select
 from tenfold.codegen.loops.program import Program, Target
 from tenfold.codegen.routines.packing import Operand, packed_size, packing
 from tenfold.codegen.routines.routine import Routine
@@ -105,6 +106,11 @@ class RecipeWriter:
         """What was written, of which some values are the outputs."""
         outputs = [Output(_number(one), spec, nbytes(spec)) for one, spec in zip(results, specs, strict=True)]
         return Recipe(self._stages, len(self.inputs), self._sizes, outputs, self._work)
+
+
+def guarded(condition: Expr, value: Expr, otherwise: Number = 0) -> Expr:
+    """A value where a condition holds, without a question where that is known."""
+    return value if condition.function == "constant" and condition.value else select(condition, value, otherwise)
 
 
 def _number(array: Array) -> int:
