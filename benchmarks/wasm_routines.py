@@ -78,10 +78,10 @@ def _family(
 
 
 def pooling(x: Shape, size: int, stride: int, pad: str) -> Iterator[Case]:
-    """Both kinds and the gradient of the largest."""
+    """Both kinds and their gradients."""
     attributes: dict[str, Any] = {"filter_size": (size, size), "strides": (stride, stride), "pad": pad}
     y = pool2d_info(x, **attributes).out_shape
-    for kernel, inputs in (("MaxPool", (x,)), ("AvgPool", (x,)), ("MaxPoolGrad", (y, x, y))):
+    for kernel, inputs in (("MaxPool", (x,)), ("AvgPool", (x,)), ("MaxPoolGrad", (y, x, y)), ("AvgPoolGrad", (y, x))):
         yield Case(kernel, inputs, attributes, prod(y) * size * size)
 
 
@@ -102,6 +102,7 @@ def cases() -> Iterator[Case]:
     yield from pooling((8, 28, 28, 32), 2, 2, "valid")
     yield from pooling((8, 28, 28, 32), 3, 2, "same")
     yield from pooling((8, 14, 14, 64), 3, 1, "same")
+    yield from pooling((8, 7, 7, 256), 7, 1, "valid")
 
 
 class Times(NamedTuple):
@@ -178,6 +179,7 @@ def main() -> int:
         "where no routine applies, the definition serves",
     ]
     missed = False
+    measure(backend, next(cases()), options.rounds)  # what comes first takes longer, whatever it is
     for case in cases():
         if options.only and not any(word in case.kernel for word in options.only):
             continue
