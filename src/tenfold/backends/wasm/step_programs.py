@@ -18,7 +18,7 @@ import numpy as np
 from tenfold.backends.wasm.checks import CHECKS, is_wrong
 from tenfold.backends.wasm.poolings import POOLED_AS, pool_info, pooled, slides
 from tenfold.backends.wasm.routines import ROUTINES
-from tenfold.backends.wasm.terms import Arrays, Inside, Slots, StageTerms, StepTerms, Stored, Term
+from tenfold.backends.wasm.terms import Arrays, Slots, StageTerms, StepTerms, Stored, Term
 from tenfold.codegen.compute import Array, compute, stages_of
 from tenfold.codegen.fusing import applied, inlined, with_stages
 from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
@@ -243,15 +243,15 @@ def _depthwise(step: StepTerms, slots: Slots, target: Target, name: str) -> Step
     info = windows(step, image, filter, depthwise=True)
     if info.data_format != "NHWC" or info.multiplier != 1 or info.in_channels < 2:
         return None
-    now, later = _passes(step.epilogue)
-    arrays = Arrays(slots)
     result = Array(step.outputs[0].shape, "float32", SCRATCH)
-    finished = inlined(with_stages(result, arrays.stages(now)), arrays.inside)
     rows, across = info.axes
-    routine = slide("depthwise", result, rows, across, target, finished=finished, name=f"{name}_depthwise")
+
+    def make(finished: Array) -> Routine:
+        return slide("depthwise", result, rows, across, target, finished=finished, name=f"{name}_depthwise")
+
     done = StepPrograms(len(slots.numbers))
-    _add_routine(done, routine, [slots.numbers[image.place], slots.numbers[filter.place]], finished)
-    _add_second_pass(done, finished, later, slots, target, name)
+    inputs = [slots.numbers[image.place], slots.numbers[filter.place]]
+    _add_routine(done, make, inputs, result, step.epilogue, slots, target, name)
     return done
 
 
@@ -263,17 +263,15 @@ def _pooling(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPr
     kernel, info = step.kernel.name, pool_info(image.spec.shape, step.attributes)
     if not slides(info):
         return None
-    now, later = _passes(step.epilogue)
-    arrays = Arrays(slots)
     result = Array(step.outputs[0].shape, "float32", SCRATCH)
     mean = pooled(kernel, result, info.axes)
-    finished = with_stages(mean, arrays.stages(now))
-    finished = inlined(finished, [*arrays.inside, *([mean] if mean.is_computed else [])])
     rows, across = info.axes
-    routine = slide(POOLED_AS[kernel], result, rows, across, target, finished=finished, name=f"{name}_pooling")
+
+    def make(finished: Array) -> Routine:
+        return slide(POOLED_AS[kernel], result, rows, across, target, finished=finished, name=f"{name}_pooling")
+
     done = StepPrograms(len(slots.numbers))
-    _add_routine(done, routine, [slots.numbers[image.place]], finished)
-    _add_second_pass(done, finished, later, slots, target, name)
+    _add_routine(done, make, [slots.numbers[image.place]], mean, step.epilogue, slots, target, name)
     return done
 
 
@@ -341,10 +339,6 @@ def _with_weights(
     if prod(result.shape[:-1]) < 2 or not depth:
         return None
     bias, epilogue = _bias(step.epilogue, columns)
-    now, later = _passes(epilogue)
-    arrays = Arrays(slots)
-    finished = inlined(with_stages(result, arrays.stages(now)), arrays.inside)
-    routine = make(finished)
 
     def layout(values: np.ndarray, *bias: np.ndarray) -> np.ndarray:
         matrix = values.reshape(columns, depth).T if is_transposed else values.reshape(depth, columns)
@@ -354,37 +348,50 @@ def _with_weights(
     sources = [slots.numbers[term.place] for term in (weights.term, *bias)]
     key = ("panels", depth, columns, is_transposed)
     done.packed.append(Packed(tuple(sources), layout, key, packed_size(depth, columns, target) * 4))
-    _add_routine(done, routine, [slots.numbers[left.place], done.slots], finished)
-    _add_second_pass(done, finished, later, slots, target, name)
+    inputs = [slots.numbers[left.place], done.slots]
+    _add_routine(done, make, inputs, result, epilogue, slots, target, name)
     return done
 
 
-def _add_routine(done: StepPrograms, routine: Routine, inputs: Sequence[int], finished: Array) -> None:
+def _add_routine(
+    done: StepPrograms,
+    make: Callable[[Array], Routine],
+    inputs: Sequence[int],
+    begun: Array,
+    epilogue: tuple[StageTerms, ...],
+    slots: Slots,
+    target: Target,
+    name: str,
+) -> None:
+    """Add a routine that applies as much of an epilogue as it can, and a second pass for the rest.
+
+    Args:
+        done: where to.
+        make: the routine, given what it stores.
+        inputs: the numbers of what it reads.
+        begun: what it stores without an epilogue.
+        epilogue: the stages.
+        slots: the step's places.
+        target: what for.
+        name: of the programs.
+    """
+    arrays = Arrays(slots)
+    for count in range(len(epilogue), -1, -1):
+        finished = with_stages(begun, arrays.stages(epilogue[:count]))
+        finished = inlined(finished, [*arrays.inside, *([begun] if begun.is_computed else [])])
+        try:
+            routine = make(finished)
+            break
+        except NotImplementedError:
+            if not count:
+                raise
     sources = [_slot(source) for source in routine.sources]
     scratch = [SCRATCH] if routine.scratch else []
     output = done.value(finished.size * ELEMENT_BYTES[finished.dtype])
     done.stages.append(Stage(routine.program, (*inputs, *sources, *scratch, output)))
     done.scratch = max(done.scratch, routine.scratch)
     done.outputs = (output,)
-
-
-def _passes(epilogue: tuple[StageTerms, ...]) -> tuple[tuple[StageTerms, ...], tuple[StageTerms, ...]]:
-    """What a routine applies to what it stores, and what is better applied to all of it afterwards.
-
-    Other images that are read between the sums of two tiles cost a third of a product's speed in wasmtime; a pass of
-    their own costs a tenth.
-    """
-    for number, stage in enumerate(epilogue):
-        if any(map(_is_image, stage.operands)):
-            return epilogue[:number], epilogue[number:]
-    return epilogue, ()
-
-
-def _is_image(term: Term | None) -> bool:
-    """Whether an operand is more than a number for each channel."""
-    if isinstance(term, Stored):
-        return not term.is_constant or prod(term.spec.shape[:-1]) != 1
-    return isinstance(term, Inside)
+    _add_second_pass(done, finished, epilogue[count:], slots, target, name)
 
 
 def _add_second_pass(
