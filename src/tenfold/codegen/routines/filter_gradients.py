@@ -12,12 +12,12 @@ of a number of its own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Final, NamedTuple
 
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value, vector
+from tenfold.codegen.loops.program import F32, I32, Buffer, Register, Target, Value, vector
 from tenfold.codegen.routines.routine import Routine
 from tenfold.core.windows import Axis
 
@@ -26,6 +26,15 @@ ROWS: Final = 4
 
 VECTORS: Final = 2
 """Vectors of columns in a tile."""
+
+ROUND: Final = 4
+"""Windows that a tile takes in a round of its loop."""
+
+SHORTEST_LINE: Final = 10
+"""With fewer windows in a line, walking from line to line takes so long that what a chunk sees is packed."""
+
+FAR_APART: Final = 128
+"""With so many filters, gradients lie where they drive each other out of the cache, and are packed, too."""
 
 MOST_TAPS: Final = 7
 """Taps of a depthwise tile; their sums leave some registers for what is loaded."""
@@ -56,7 +65,10 @@ def filter_gradient(
         groups: how many runs of channels meet filters of their own.
         name: of the program.
     """
-    return _Dense(image, axes, filters, target, groups).routine(name)
+    *_, across = axes
+    is_short = across.out < SHORTEST_LINE and prod(axis.window for axis in axes) > 1
+    kind = _Packed if is_short or filters >= FAR_APART else _Dense
+    return kind(image, axes, filters, target, groups).routine(name)
 
 
 def depthwise_filter_gradient(
@@ -78,6 +90,22 @@ class _Walk(NamedTuple):
     step: int
 
 
+class _Chunk(NamedTuple):
+    """Some windows that lie side by side.
+
+    Attributes:
+        x: the address where the first of them begins.
+        dy: that of its gradient.
+        count: how many steps of the outermost way inside a chunk they are.
+        windows: how many they are.
+    """
+
+    x: Value
+    dy: Value
+    steps: Value | int
+    windows: Value | int
+
+
 class _Sums(ABC):
     """Tiles of sums over windows.
 
@@ -87,14 +115,9 @@ class _Sums(ABC):
         steps: bytes from a pixel to the next along each axis.
         walks: the ways through all windows, from the outermost; the gradient of one lies behind that of the other.
         filters: channels of the gradient.
-        rows: of a tile.
-        wide: columns of a tile.
-        tiles: how many there are.
+        level: which of the ways is the outermost inside a chunk.
+        most: the most windows of a chunk.
     """
-
-    rows: int
-    tiles: int
-    wide: int
 
     def __init__(self, image: Sequence[int], axes: Sequence[Axis], filters: int, target: Target) -> None:
         self.b = Builder(target)
@@ -109,18 +132,48 @@ class _Sums(ABC):
         self.walks = _together(walks)
         self.x = Buffer("x", "float32", prod(image))
         self.dy = Buffer("dy", "float32", prod(walk.windows for walk in walks) * filters)
+        pixel_bytes = 4 * filters + min(self.walks[-1].step, 4 * channels * prod(axis.stride for axis in axes))
+        wanted = max(CHUNK_BYTES // pixel_bytes, FEWEST_WINDOWS)
+        self.level = len(self.walks) - 1
+        while self.level and self._windows(self.level) < wanted:
+            self.level -= 1
+        self._inside = self._windows(self.level + 1)
+        count = self.walks[self.level].windows
+        parts = -(-count // max(1, wanted // self._inside))
+        self._step = -(-count // parts)
+        self.most = self._step * self._inside
+
+    def _windows(self, level: int) -> int:
+        """How many windows the ways from a level on lead to."""
+        return prod(walk.windows for walk in self.walks[level:])
+
+    def allocate(self, tiles: int, rows: int, wide: int, filter: int, others: int = 0) -> None:
+        """Say what there is.
+
+        Args:
+            tiles: how many tiles.
+            rows: of a tile.
+            wide: columns of a tile.
+            filter: how many numbers the result has.
+            others: numbers in the scratch memory before the sums.
+        """
+        self.tiles, self.rows, self.wide = tiles, rows, wide
+        self._tile_bytes = rows * wide * 4
+        self._sums_at = others * 4
+        self.scratch = Buffer("scratch", "float32", others + tiles * rows * wide, written=True)
+        self.output = Buffer("output", "float32", filter, written=True)
 
     @abstractmethod
     def prepare(self) -> None:
         """Do what all tiles need."""
 
     @abstractmethod
-    def begin(self, tile: Value) -> tuple[Sequence[Value], Value]:
-        """How far from a window's begin a tile reads, in bytes, and how far from that of its gradient."""
+    def enter(self, chunk: _Chunk) -> None:
+        """Do what all tiles need of a chunk."""
 
     @abstractmethod
-    def products(self, sums: Sequence[Sequence[Register]], read: Sequence[Register], dy: Register, at: int) -> None:
-        """Add the products of a window, the one of that number after where registers point."""
+    def add(self, tile: Value, chunk: _Chunk, sums: Sequence[Sequence[Register]]) -> None:
+        """Add the products of a chunk to the sums of a tile, row by row."""
 
     @abstractmethod
     def finish(self, tile: Value, sums: Value) -> None:
@@ -134,7 +187,7 @@ class _Sums(ABC):
         zero = b.constant(0.0, self.kind)
         with b.loop(self.first, self.end) as tile:
             address = self._waiting(tile.value)
-            for offset in range(0, self.tile_bytes, b.width * 4):
+            for offset in range(0, self._tile_bytes, b.width * 4):
                 b.store(address, zero, offset)
         self._chunks()
         with b.loop(self.first, self.end) as tile:
@@ -143,41 +196,14 @@ class _Sums(ABC):
         program = b.kernel(name, buffers, [self.first, self.end], self.tiles)
         return Routine(program, ("x", "dy"), (), self.scratch.bytes)
 
-    @property
-    def tile_bytes(self) -> int:
-        """Bytes of the sums of a tile."""
-        return self.rows * self.wide * 4
-
-    def allocate(self, rows: int, filter: int, table: int = 0) -> None:
-        """Say how large a tile and the result are, and how many numbers there are beside the sums."""
-        self.rows = rows
-        self.table_bytes = -(-table // self.b.width) * self.b.width * 4
-        self.scratch = Buffer(
-            "scratch", "float32", (self.table_bytes + self.tiles * self.tile_bytes) // 4, written=True
-        )
-        self.output = Buffer("output", "float32", filter, written=True)
-
     def _waiting(self, tile: Value) -> Value:
-        return self.b.address(self.scratch, tile * self.tile_bytes + self.table_bytes)
+        return self.b.address(self.scratch, tile * self._tile_bytes + self._sums_at)
 
     # --- walking over the windows ----------------------------------------------------------------------------
 
-    def _chunk(self) -> tuple[int, int]:
-        """Which of the ways is the outermost inside a chunk, and how many of its steps a chunk has."""
-        walks = self.walks
-        pixel_bytes = 4 * self.filters + min(walks[-1].step, 4 * self.channels * prod(a.stride for a in self.axes))
-        wanted = max(CHUNK_BYTES // pixel_bytes, FEWEST_WINDOWS)
-        level = len(walks) - 1
-        while level and prod(walk.windows for walk in walks[level:]) < wanted:
-            level -= 1
-        inside = prod(walk.windows for walk in walks[level + 1 :])
-        parts = -(-walks[level].windows // max(1, wanted // inside))
-        return level, -(-walks[level].windows // parts)
-
     def _chunks(self) -> None:
         """Let all tiles pass over each chunk of windows."""
-        b, (level, step) = self.b, self._chunk()
-        *outer, walk = self.walks[: level + 1]
+        b, (*outer, walk) = self.b, self.walks[: self.level + 1]
         window: Value | int = 0
         place: Value | int = 0
         loops = []
@@ -188,60 +214,71 @@ class _Sums(ABC):
             window = window * way.windows + loop.variable.value
             place = place + loop.variable.value * way.step
         window = window * walk.windows
-        count: Value | int = step
-        if step < walk.windows:
-            loop = b.loop(0, walk.windows, step)
+        count: Value | int = self._step
+        if self._step < walk.windows:
+            loop = b.loop(0, walk.windows, self._step)
             loop.open()
             loops.append(loop)
             start = loop.variable.value
             window, place = window + start, place + start * walk.step
-            if walk.windows % step:
-                count = b.binary("min", walk.windows - start, b.constant(step, I32))
-        inside = prod(way.windows for way in self.walks[level + 1 :])
-        x, dy = b.address(self.x, place), b.address(self.dy, window * (inside * self.filters * 4))
+            if walk.windows % self._step:
+                count = b.binary("min", walk.windows - start, b.constant(self._step, I32))
+        dy = b.address(self.dy, window * (self._inside * self.filters * 4))
+        chunk = _Chunk(b.address(self.x, place), dy, count, count * self._inside)
+        self.enter(chunk)
         with b.loop(self.first, self.end) as tile:
-            self._tile(tile.value, x, dy, level, count)
+            self._tile(tile.value, chunk)
         for loop in reversed(loops):
             loop.close()
 
-    def _tile(self, tile: Value, x: Value, dy: Value, level: int, count: Value | int) -> None:
-        """Add the products of a chunk to the sums of a tile."""
-        b = self.b
-        waiting = self._waiting(tile)
-        vectors = self.wide // b.width
+    def _tile(self, tile: Value, chunk: _Chunk) -> None:
+        """Add the products of a chunk to the sums of a tile, which wait in memory."""
+        b, waiting, vectors = self.b, self._waiting(tile), self.wide // self.b.width
         sums = [
             [b.register(b.load(self.kind, waiting, (i * vectors + j) * b.width * 4)) for j in range(vectors)]
             for i in range(self.rows)
         ]
-        offsets, of_dy = self.begin(tile)
-        read = [b.register(b.move(x, offset)) for offset in offsets]
-        gradient = b.register(b.move(dy, of_dy))
-        self._walk(sums, read, gradient, level, count)
+        self.add(tile, chunk, sums)
         for i, row in enumerate(sums):
             for j, total in enumerate(row):
                 b.store(waiting, total.value, (i * vectors + j) * b.width * 4)
 
-    def _walk(
-        self, sums: Sequence[Sequence[Register]], read: Sequence[Register], dy: Register, level: int, count: Value | int
+    def walk(
+        self,
+        read: Sequence[Register],
+        along: Register,
+        step: int,
+        count: Value | int,
+        do: Callable[[int], None],
+        level: int | None = None,
     ) -> None:
-        """Walk over windows, from the level of a loop inwards."""
-        b, walk, filter_bytes = self.b, self.walks[level], self.filters * 4
+        """Do something for each window of a chunk.
+
+        Args:
+            read: addresses in what a window sees.
+            along: an address that moves by the same number of bytes from each window to the next.
+            step: that number.
+            count: see `_Chunk`.
+            do: is given the number of a window, counted on from those addresses.
+            level: of the way; by default the outermost inside a chunk.
+        """
+        b, level = self.b, self.level if level is None else level
+        way = self.walks[level]
         if level == len(self.walks) - 1:
-            stop = b.move(dy.value, count * filter_bytes)
             rounds = 2 if isinstance(count, int) and count % 2 == 0 else 1
-            with b.walk(dy, stop, rounds * filter_bytes, nonempty=True):
+            with b.walk(along, b.move(along.value, count * step), rounds * step, nonempty=True):
                 for number in range(rounds):
                     if number:
-                        b.fence(dy.value)
-                    self.products(sums, read, dy, number)
+                        b.fence(along.value)
+                    do(number)
                 for register in read:
-                    register.value = b.move(register.value, rounds * walk.step)
+                    register.value = b.move(register.value, rounds * way.step)
             return
         inner = self.walks[level + 1]
         with b.loop(0, count):
-            self._walk(sums, read, dy, level + 1, inner.windows)
+            self.walk(read, along, step, inner.windows, do, level + 1)
             for register in read:
-                register.value = b.move(register.value, walk.step - inner.windows * inner.step)
+                register.value = b.move(register.value, way.step - inner.windows * inner.step)
 
 
 def _together(walks: Sequence[_Walk]) -> list[_Walk]:
@@ -262,18 +299,23 @@ class _Dense(_Sums):
 
     def __init__(self, image: Sequence[int], axes: Sequence[Axis], filters: int, target: Target, groups: int) -> None:
         super().__init__(image, axes, filters, target)
-        self._groups = groups
+        self.groups = groups
         self._inputs = self.channels // groups
         self._columns = filters // groups
         self._depth = prod(axis.window for axis in axes) * self._inputs
-        self.wide = min(VECTORS, -(-self._columns // target.width)) * target.width
-        self._panels = -(-self._columns // self.wide)
+        wide = min(VECTORS, -(-self._columns // target.width)) * target.width
+        self.panels = -(-self._columns // wide)
         self._row_tiles = -(-self._depth // ROWS)
-        self.tiles = groups * self._row_tiles * self._panels
         # Rows that stand side by side in the image.
         run = self._inputs * (axes[-1].window if axes[-1].dilation == groups == 1 else 1)
-        self._is_run = run % ROWS == 0
-        self.allocate(ROWS, self._depth * filters, self._row_tiles * ROWS)
+        self.is_run = run % ROWS == 0
+        tiles = groups * self._row_tiles * self.panels
+        self.table = self._row_tiles * ROWS
+        self.allocate(tiles, ROWS, wide, self._depth * filters, self.table + self.room(wide))
+
+    def room(self, wide: int) -> int:
+        """How many numbers are packed of a chunk."""
+        return 0
 
     def prepare(self) -> None:
         """Write down where rows read."""
@@ -294,36 +336,46 @@ class _Dense(_Sums):
         for number in range(self._row_tiles * ROWS - self._depth):
             b.store(written.value, b.constant(0, I32), number * 4)
 
+    def enter(self, chunk: _Chunk) -> None:
+        """There is nothing."""
+
     def _place(self, tile: Value) -> tuple[Value | int, Value, Value]:
         """The group, the tile among its rows, and the panel of its columns."""
-        rows = tile / self._panels
-        panel = tile - rows * self._panels
-        if self._groups == 1:
+        rows = tile / self.panels
+        panel = tile - rows * self.panels
+        if self.groups == 1:
             return 0, rows, panel
         group = rows / self._row_tiles
         return group, rows - group * self._row_tiles, panel
 
-    def begin(self, tile: Value) -> tuple[Sequence[Value], Value]:
+    def seen(self, group: Value | int, rows: Value, chunk: _Chunk) -> list[Register]:
+        """Where the first window of a chunk sees what a tile's rows are made of: the first of them, or each."""
         b = self.b
-        group, rows, panel = self._place(tile)
         table = b.address(self.scratch, rows * (ROWS * 4))
-        of_group = group * (self._inputs * 4)
-        count = 1 if self._is_run else ROWS
-        offsets = [b.load(I32, table, i * 4) + of_group for i in range(count)]
-        return offsets, panel * (self.wide * 4) + group * (self._columns * 4)
+        offsets = [b.load(I32, table, i * 4) + group * (self._inputs * 4) for i in range(1 if self.is_run else ROWS)]
+        return [b.register(b.move(chunk.x, offset)) for offset in offsets]
 
-    def products(self, sums: Sequence[Sequence[Register]], read: Sequence[Register], dy: Register, at: int) -> None:
-        b, step = self.b, self.walks[-1].step
-        loaded = [
-            b.load(self.kind, dy.value, at * self.filters * 4 + j * b.width * 4) for j in range(self.wide // b.width)
-        ]
-        for i, row in enumerate(sums):
-            if self._is_run:
-                element = b.load_splat(self.kind, read[0].value, at * step + i * 4)
-            else:
-                element = b.load_splat(self.kind, read[i].value, at * step)
-            for total, of_dy in zip(row, loaded, strict=True):
-                total.value = b.madd(element, of_dy, total.value)
+    def columns_of(self, group: Value | int, panel: Value, chunk: _Chunk) -> Register:
+        """Where the gradient of the first window of a chunk lies for a panel."""
+        b = self.b
+        return b.register(b.move(chunk.dy, panel * (self.wide * 4) + group * (self._columns * 4)))
+
+    def add(self, tile: Value, chunk: _Chunk, sums: Sequence[Sequence[Register]]) -> None:
+        b, step, filter_bytes = self.b, self.walks[-1].step, self.filters * 4
+        group, rows, panel = self._place(tile)
+        read, dy = self.seen(group, rows, chunk), self.columns_of(group, panel, chunk)
+
+        def products(number: int) -> None:
+            places = range(0, self.wide * 4, b.width * 4)
+            loaded = [b.load(self.kind, dy.value, number * filter_bytes + at) for at in places]
+            for i, row in enumerate(sums):
+                at = number * step
+                address, at = (read[0].value, at + i * 4) if self.is_run else (read[i].value, at)
+                element = b.load_splat(self.kind, address, at)
+                for total, of_dy in zip(row, loaded, strict=True):
+                    total.value = b.madd(element, of_dy, total.value)
+
+        self.walk(read, dy, filter_bytes, chunk.steps, products)
 
     def finish(self, tile: Value, sums: Value) -> None:
         b = self.b
@@ -334,17 +386,17 @@ class _Dense(_Sums):
         count = b.select(left < ROWS, left, b.constant(ROWS, I32)) if self._depth % ROWS else ROWS
         place = (first * self.filters + column + group * self._columns) * 4
         read, written = b.register(sums), b.register(b.address(self.output, place))
-        last = self._columns - (self._panels - 1) * self.wide
+        last = self._columns - (self.panels - 1) * self.wide
 
         def copy(columns: int) -> None:
             for at in range(0, columns, b.width):
                 _store(b, written.value, b.load(self.kind, read.value, at * 4), at * 4, min(b.width, columns - at))
 
         with b.loop(0, count):
-            if last == self.wide or self._panels == 1:
+            if last == self.wide or self.panels == 1:
                 copy(last)
             else:
-                with b.branch(panel < self._panels - 1) as whole:
+                with b.branch(panel < self.panels - 1) as whole:
                     copy(self.wide)
                     whole.otherwise()
                     copy(last)
@@ -352,21 +404,99 @@ class _Dense(_Sums):
             written.value = b.move(written.value, self.filters * 4)
 
 
+class _Packed(_Dense):
+    """The same, over what is packed for each chunk.
+
+    What windows see is packed for a tile's rows, `[window][row]`, when the first of the tiles that share them comes;
+    their gradients are packed for each panel of columns, `[panel][window][column]`.
+    """
+
+    def room(self, wide: int) -> int:
+        # The last round may take windows that are none.
+        windows = self.most + ROUND
+        self._rows_at = self.table * 4
+        self._panel_bytes = windows * wide * 4
+        of_rows = windows * ROWS + self.b.width
+        self._panels_at = self._rows_at + of_rows * 4
+        return of_rows + self.groups * self.panels * windows * wide
+
+    def enter(self, chunk: _Chunk) -> None:
+        """Pack the gradients of all panels."""
+        b, step = self.b, self.wide * 4
+        with b.loop(0, self.groups) as group, b.loop(0, self.panels) as panel:
+            read = self.columns_of(group.value, panel.value, chunk)
+            written = b.register(self._panel(group.value, panel.value))
+            with b.walk(written, b.move(written.value, chunk.windows * step), step, nonempty=True):
+                for at in range(0, step, b.width * 4):
+                    b.store(written.value, b.load(self.kind, read.value, at), at)
+                read.value = b.move(read.value, self.filters * 4)
+            self._end(written, chunk, self.wide)
+
+    def _panel(self, group: Value | int, panel: Value) -> Value:
+        return self.b.address(self.scratch, (group * self.panels + panel) * self._panel_bytes + self._panels_at)
+
+    def _end(self, written: Register, chunk: _Chunk, numbers: int) -> None:
+        """Pack zeros for windows of a last round that are none."""
+        b = self.b
+        if isinstance(chunk.windows, int) and chunk.windows % ROUND == 0:
+            return
+        for at in range(0, (ROUND - 1) * numbers, b.width):
+            b.store(written.value, b.constant(0.0, self.kind), at * 4)
+
+    def add(self, tile: Value, chunk: _Chunk, sums: Sequence[Sequence[Register]]) -> None:
+        b, step = self.b, self.wide * 4
+        group, rows, panel = self._place(tile)
+        with b.branch(panel.equals(0) | tile.equals(self.first)):
+            self._pack(self.seen(group, rows, chunk), chunk)
+        elements = b.register(b.address(self.scratch, self._rows_at))
+        columns = b.register(self._panel(group, panel))
+        windows = chunk.windows + (ROUND - 1)
+        rounds = windows // ROUND if isinstance(windows, int) else windows / ROUND
+        with b.walk(columns, b.move(columns.value, rounds * (ROUND * step)), ROUND * step, nonempty=True):
+            for number in range(ROUND):
+                if number:
+                    b.fence(columns.value)
+                loaded = [b.load(self.kind, columns.value, number * step + at) for at in range(0, step, b.width * 4)]
+                for i, row in enumerate(sums):
+                    element = b.load_splat(self.kind, elements.value, (number * ROWS + i) * 4)
+                    for total, of_dy in zip(row, loaded, strict=True):
+                        total.value = b.madd(element, of_dy, total.value)
+            elements.value = b.move(elements.value, ROUND * ROWS * 4)
+
+    def _pack(self, read: Sequence[Register], chunk: _Chunk) -> None:
+        """Pack what the windows of a chunk see for a tile's rows."""
+        b, step = self.b, self.walks[-1].step
+        written = b.register(b.address(self.scratch, self._rows_at))
+
+        def copy(number: int) -> None:
+            at = number * ROWS * 4
+            if self.is_run:
+                # What is wider than the rows is written again by the next window.
+                b.store(written.value, b.load(self.kind, read[0].value, number * step), at)
+                return
+            for i, register in enumerate(read):
+                b.store(written.value, b.load(F32, register.value, number * step), at + i * 4)
+
+        self.walk(read, written, ROWS * 4, chunk.steps, copy)
+        self._end(written, chunk, ROWS)
+
+
 class _Depthwise(_Sums):
     """Rows are neighbouring taps, columns are channels of image and gradient alike."""
 
     def __init__(self, image: Sequence[int], axes: Sequence[Axis], filters: int, target: Target) -> None:
         super().__init__(image, axes, filters, target)
-        self.wide = target.width
         self._vectors = -(-filters // target.width)
         window = axes[-1].window
         taps = -(-window // -(-window // MOST_TAPS))
         self._runs = -(-window // taps)
-        self._lines = prod(axis.window for axis in axes[:-1])
-        self.tiles = self._lines * self._runs * self._vectors
-        self.allocate(taps, self._lines * window * filters)
+        lines = prod(axis.window for axis in axes[:-1])
+        self.allocate(lines * self._runs * self._vectors, taps, target.width, lines * window * filters)
 
     def prepare(self) -> None:
+        """There is nothing."""
+
+    def enter(self, chunk: _Chunk) -> None:
         """There is nothing."""
 
     def _place(self, tile: Value) -> tuple[Value, Value | int, Value]:
@@ -381,21 +511,24 @@ class _Depthwise(_Sums):
         first = (runs - line * self._runs) * self.rows
         return line, b.select(first < last, first, b.constant(last, I32)), place
 
-    def begin(self, tile: Value) -> tuple[Sequence[Value], Value]:
-        line, tap, place = self._place(tile)
-        offset = place * (self.wide * 4) + tap * (self.axes[-1].dilation * self.steps[-1])
+    def add(self, tile: Value, chunk: _Chunk, sums: Sequence[Sequence[Register]]) -> None:
+        b, dilation = self.b, self.axes[-1].dilation * self.steps[-1]
+        line, first, place = self._place(tile)
+        offset = place * (self.wide * 4) + first * dilation
         for axis, step in zip(reversed(self.axes[:-1]), reversed(self.steps[:-1]), strict=True):
             outer = line / axis.window
             offset = offset + (line - outer * axis.window) * (axis.dilation * step)
             line = outer
-        return [offset], place * (self.wide * 4)
+        read, dy = b.register(b.move(chunk.x, offset)), b.register(b.move(chunk.dy, place * (self.wide * 4)))
+        step = self.walks[-1].step
 
-    def products(self, sums: Sequence[Sequence[Register]], read: Sequence[Register], dy: Register, at: int) -> None:
-        b, step, dilation = self.b, self.walks[-1].step, self.axes[-1].dilation * self.steps[-1]
-        gradient = b.load(self.kind, dy.value, at * self.filters * 4)
-        for tap, (total,) in enumerate(sums):
-            seen = b.load(self.kind, read[0].value, at * step + tap * dilation)
-            total.value = b.madd(seen, gradient, total.value)
+        def products(number: int) -> None:
+            gradient = b.load(self.kind, dy.value, number * self.filters * 4)
+            for tap, (total,) in enumerate(sums):
+                seen = b.load(self.kind, read.value, number * step + tap * dilation)
+                total.value = b.madd(seen, gradient, total.value)
+
+        self.walk([read], dy, self.filters * 4, chunk.steps, products)
 
     def finish(self, tile: Value, sums: Value) -> None:
         b = self.b
