@@ -50,7 +50,7 @@ FEWEST_COLUMNS_OF_VOLUMES: Final = 16
 MOST_PHASED: Final = 1.3
 """So many times the products, zeros among them, are added up to have pixels of all phases at once."""
 
-WORTH_PHASES: Final = 1 << 24
+WORTH_PHASES: Final = 1 << 22
 """Products from which on a program for each phase is worth its making."""
 
 
