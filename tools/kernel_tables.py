@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tenfold.backends.host_calls import HOST
 from tenfold.backends.wasm.compilation import HOST_KERNELS, VIEWS
-from tenfold.backends.wasm.registry import HOST
 from tenfold.backends.wasm.xnnpack.requests import FUSING, KERNELS
 from tenfold.core.kernel import Kernel, defined_kernels, get_gradient, get_kernel
 

@@ -84,6 +84,10 @@ class Backend:
         """The values, in the shape of the storage, once they are computed; the caller must not write to them."""
         self._missing("read_sync")
 
+    def values_of(self, storage: Storage) -> np.ndarray:
+        """The values for as long as the storage lives, without a copy where they can be seen where they are."""
+        return self.read_sync(storage)
+
     async def read(self, storage: Storage) -> np.ndarray:
         """Like `read_sync`, without blocking the event loop."""
         self._missing("read")

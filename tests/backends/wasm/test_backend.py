@@ -419,7 +419,7 @@ def test_a_backend_of_its_own_ends() -> None:
             tf.unregister_kernel(found.kernel_name, "another")
 
 
-def test_it_is_not_chosen_by_itself_yet() -> None:
+def test_it_is_not_chosen_by_itself() -> None:
     entry = BACKENDS.entries["wasm"]
     assert entry.probe is not None
     available, reason = entry.probe()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 import tenfold as tf
-from tenfold.backends.webgl.host_calls import FORWARDED
+from tenfold.backends.host_calls import FORWARDED
 from tenfold.core.environment import FlagValue
 from tenfold.core.errors import BackendError
 from tenfold.devices.gl.library import load_libraries

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tenfold as tf
-from tenfold.backends.webgl.host_calls import FORWARDED
+from tenfold.backends.host_calls import FORWARDED
 from tests.backends.webgl.test_backend import floats, on_device
 
 if TYPE_CHECKING:

@@ -32,7 +32,8 @@ def _make() -> WasmBackend:
 def _probe() -> Availability:
     if find_spec("wasmtime") is None:
         return Availability(False, "wasmtime is not installed: pip install wasmtime")
-    return Availability(False, "chosen by name: its convolutions and matrix products have no routines yet")
+    # Kernels are compiled when they are first called, ten milliseconds each, and NumPy's products use wider vectors.
+    return Availability(False, "chosen by name: models run faster than on cpu, but single ops often slower")
 
 
 register_backend(NAME, _make, PRIORITY, probe=_probe)

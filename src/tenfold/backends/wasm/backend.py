@@ -18,12 +18,12 @@ import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
 from tenfold.backends.call_keys import call_key
+from tenfold.backends.host_calls import HOST
 from tenfold.backends.wasm.arena import Workspace
 from tenfold.backends.wasm.assembly import INLINED
 from tenfold.backends.wasm.compilation import compile_call
 from tenfold.backends.wasm.flags import GENERATED
 from tenfold.backends.wasm.plans import WasmPlan
-from tenfold.backends.wasm.registry import HOST
 from tenfold.backends.wasm.step_programs import NotPlannedError
 from tenfold.backends.wasm.threads import wished_threads_count
 from tenfold.codegen.wasm.targets import target
@@ -107,7 +107,6 @@ class WasmBackend(Backend):
         return TensorInfo(self.write(np.empty(shape, numpy_dtype(dtype)), shape, dtype), shape, dtype)
 
     def values_of(self, storage: Storage) -> np.ndarray:
-        """The values where they stand; to be used no longer than the storage."""
         if storage.dtype == "string":
             values: np.ndarray = storage.data
             return values.reshape(storage.shape)

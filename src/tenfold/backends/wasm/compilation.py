@@ -11,9 +11,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from tenfold.backends.call_keys import frozen
+from tenfold.backends.host_calls import HostCall
 from tenfold.backends.wasm.calls import Call, GeneratedCall, Output, Recipe, ViewCall, nbytes, single_call
 from tenfold.backends.wasm.checks import CHECKS, CheckedCall
-from tenfold.backends.wasm.host_calls import HostCall
 from tenfold.backends.wasm.modules import WIDTH, Stage, module_of
 from tenfold.backends.wasm.recipes import MakeRecipe
 from tenfold.backends.wasm.routines import ROUTINES

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.backends.base import run_steps
+from tenfold.backends.host_calls import HOST
 from tenfold.backends.wasm.arena import aligned
 from tenfold.backends.wasm.assembly import Assembly, Kind, assemble
 from tenfold.backends.wasm.batches import batch_of
 from tenfold.backends.wasm.calls import WORTH_INTERRUPTING, WORTH_SHARING
 from tenfold.backends.wasm.plan_modules import RUN, plan_module
-from tenfold.backends.wasm.registry import HOST
 from tenfold.core.backends import find_backend
 from tenfold.core.engine import engine
 from tenfold.core.kernel import TensorInfo

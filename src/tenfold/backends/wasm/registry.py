@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from tenfold.backends.host_calls import HOST
 from tenfold.core.kernel import Attributes, Kernel, KernelFunction, KernelResult, get_kernel, register_renderer
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
 
 NAME: Final = "wasm"
-HOST: Final = "cpu"
 
 
 class GeneratedKernel:

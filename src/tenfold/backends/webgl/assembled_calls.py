@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from tenfold.backends.host_calls import FORWARDED, run_on_host
 from tenfold.backends.webgl.assembly import CONVOLUTIONS, WORTHWHILE, Assembly, NotPlannedError, assemble
-from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, KernelResult, TensorInfo, TensorSpec
 from tenfold.devices.gl.interface import Draw, Texture

@@ -21,6 +21,7 @@ import numpy as np
 
 from tenfold.backends.base import Backend, BackendMemory
 from tenfold.backends.call_keys import CallKey, call_key
+from tenfold.backends.host_calls import FORWARDED, run_on_host
 from tenfold.backends.webgl import settings
 from tenfold.backends.webgl.assembly import INLINED, NotPlannedError
 from tenfold.backends.webgl.commands import LONGEST, Commands
@@ -28,7 +29,6 @@ from tenfold.backends.webgl.compilation import compile_call
 from tenfold.backends.webgl.composing import Composer
 from tenfold.backends.webgl.flags import DEVICE
 from tenfold.backends.webgl.flat import element_count, from_numbers, number_count, placed, to_numbers
-from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
 from tenfold.backends.webgl.host_kernels import FOLLOW_FLAGS
 from tenfold.backends.webgl.plans import WebglPlan, copied, flattened
 from tenfold.backends.webgl.precision import check_inputs, check_results

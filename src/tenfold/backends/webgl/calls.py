@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tenfold.backends.host_calls import FORWARDED, run_on_host
 from tenfold.backends.webgl.flat import INTEGERS
-from tenfold.backends.webgl.host_calls import FORWARDED, run_on_host
 from tenfold.codegen.glsl.renderer import beginning_at
 from tenfold.core.kernel import Attributes, KernelResult, TensorInfo, TensorSpec
 from tenfold.devices.gl.interface import Draw, Program, Texture

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tenfold.backends.host_calls import HostCall
 from tenfold.backends.webgl.assembled_calls import assembled_call
 from tenfold.backends.webgl.calls import DrawCall, Given, Output, SingleDrawCall, Step, Variant, ViewCall
 from tenfold.backends.webgl.flat import ON_DEVICE, element_count, placed
-from tenfold.backends.webgl.host_calls import HostCall
 from tenfold.backends.webgl.host_kernels import host_reason
 from tenfold.backends.webgl.pieces import Operand, Operation
 from tenfold.backends.webgl.slices import slice_call
