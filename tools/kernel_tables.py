@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tenfold.backends.host_calls import HOST
 from tenfold.backends.wasm.compilation import HOST_KERNELS, VIEWS
+from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.backends.wasm.xnnpack.requests import FUSING, KERNELS
 from tenfold.core.kernel import Kernel, defined_kernels, get_gradient, get_kernel
 
@@ -24,7 +25,8 @@ def wasm_kernels(note: str) -> str:
             f"<!-- {note} -->",
             "",
             f"The backend has {len(rows)} kernels: {generated} are generated, the others run on the host, on values",
-            "where they stand in WebAssembly's memory. Text stays on the host in any case. With",
+            "where they stand in WebAssembly's memory. Those that have a routine take it where it is faster than what",
+            "their definition is scheduled to. Text stays on the host in any case. With",
             f"`WASM_KERNELS=xnnpack`, {there} of them run on TensorFlow.js's own code where that can do what is asked",
             "([Platform and environment](platform-and-environment.md#tensorflowjss-own-kernels)).",
             "",
@@ -48,5 +50,5 @@ def _runs(kernel: Kernel) -> str:
     if kernel.name in HOST_KERNELS:
         return f"on the host: {HOST_KERNELS[kernel.name]}"
     if kernel.definition is not None:
-        return "generated"
+        return "generated, by a routine" if kernel.name in ROUTINES else "generated"
     return f"on the host: {SHAPE_DEPENDS if kernel.data_dependent else NO_DEFINITION}"
