@@ -34,7 +34,7 @@ bench:
 	@$(PROVISION) peers
 	@$(PROVISION) drivers
 	@$(PROVISION) angle
-	@missed=; for benchmark in models wasm_v8 wasm_first wasm_eager wasm_ops webgl_models eager functions leaks ops add loading import_time; do \
+	@missed=; for benchmark in models wasm_v8 wasm_first wasm_eager wasm_ops wasm_routines webgl_models eager functions leaks ops add loading import_time; do \
 	    echo "== $$benchmark"; $(BIN)/python -m benchmarks.$$benchmark || missed="$$missed $$benchmark"; \
 	done; test -z "$$missed" || { echo "not as it must be:$$missed" >&2; exit 1; }
 

@@ -20,6 +20,9 @@ from tenfold.core.windows import Axis, ConvInfo, pool2d_info
 FEWEST_CHANNELS: Final = 4
 """Lanes are channels."""
 
+FARTHEST_PIXEL: Final = 1 << 29
+"""Positions of elements from here on are found by definitions: routines count in bytes, with a sign."""
+
 POOLED_AS: Final = {"AvgPool": "sum", "MaxPool": "largest"}
 """How the kernels of pooling combine taps."""
 
@@ -115,6 +118,8 @@ def _max_with_positions(
     given, (spec, _) = [one for one in specs if one is not None], wanted
     info = pool_info(given[0].shape, attributes)
     if not _is_float((*given, spec)) or spec.shape[-1] < FEWEST_CHANNELS or not slides(info):
+        return None
+    if prod(given[0].shape) >= FARTHEST_PIXEL:
         return None
     writer = RecipeWriter(given, target)
     rows, columns = info.axes
