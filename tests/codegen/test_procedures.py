@@ -212,7 +212,8 @@ def scattered(kind: str, keys: np.ndarray, values: np.ndarray, count: int) -> np
 
 
 SCATTERS = [
-    *(((50,), 7, (length,)) for length in (1, 2, 3, 4, 5, 8, 13, 63, 64, 65, 131)),
+    *(((50,), 7, (length,)) for length in (1, 2, 3, 4, 5, 8, 13, 63, 64, 65, 128, 131)),
+    ((3, 20), 4, (256,)),
     ((50,), 7, ()),
     ((1,), 1, ()),
     ((0,), 5, (3,)),
@@ -287,3 +288,26 @@ def test_transforms_of_lengths_with_large_factors(machine: Machine, length: int)
     x = Array(values.shape, "complex64", 0)
     (got,) = compute_scheduled(machine.run, [fourier(x.shape, lambda *i: x[i])], [values], PLAIN)
     assert not mismatch(got, np.fft.fft(values).astype(np.complex64))
+
+
+# --- blocks ------------------------------------------------------------------------------------------------
+
+
+def test_blocks_may_be_computed_apart(machine: Machine) -> None:
+    """As threads do: what a block leaves does not depend on which others run before it."""
+    values, keys = RNG.normal(size=(10, 256)).astype(np.float32), RNG.integers(0, 4, 10).astype(np.int32)
+    x, k = Array(values.shape, "float32", 0), Array(keys.shape, "int32", 1)
+    ranking = ranked(values, 3).procedure
+    assert ranking is not None
+    scatter = segment_sums("sum", k, [4], (256,), lambda *i: x[i])
+    scans = [scan("sum", x.shape, axis, lambda *i: x[i]) for axis in (0, 1)]
+    for array, counted in ((scatter, -1), (scans[0], -1), (scans[1], -1), (ranking.sources[0], 30)):
+        program, sources = schedule(array, PLAIN)
+        assert program.blocks > 2
+        *buffers, output = program.buffers
+        arrays = {b: (values, keys)[s.number or 0] for b, s in zip(buffers, sources, strict=True)}
+        want = machine.run(program, arrays)[output]
+        so_far = np.full(output.size, 9, want.dtype)
+        for begin, end in ((program.blocks - 1, program.blocks), (0, 1), (1, program.blocks - 1)):
+            so_far = machine.run(program, {**arrays, output: so_far}, blocks=(begin, end))[output]
+        assert np.array_equal(so_far[:counted], want[:counted])

@@ -1,6 +1,7 @@
 """Elements that are combined where their keys say: results that are nothing at first, and a loop over the elements.
 
-Lanes run along the axes that values have for themselves. Elements with the same key are combined in order.
+Lanes run along the axes that values have for themselves. Elements with the same key are combined in order. Threads
+share the rows of results; where there are few, they share columns, and each goes through all keys.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from math import prod
 from typing import Final
 
 from tenfold.codegen.compute import Array, Index
-from tenfold.codegen.loops.program import ELEMENT_BYTES, SCALARS, Program, Target, vector
+from tenfold.codegen.loops.program import ELEMENT_BYTES, SCALARS, Program, Target, Value, vector
 from tenfold.codegen.procedures import Scatter
 from tenfold.codegen.schedule.arrangement import overhangs, suits
 from tenfold.codegen.schedule.body import Access, Body, merged
@@ -20,6 +21,9 @@ from tenfold.codegen.schedule.storing import store_lanes
 
 VECTORS: Final = 16
 """Vectors of a value that are combined without a loop."""
+
+FEW_ROWS: Final = 8
+"""Fewer rows than that are not what threads share."""
 
 _COMBINE: Final = {"sum": "add", "any": "or"}
 _NOTHING: Final = {"sum": 0, "any": False, "last": -1}
@@ -51,20 +55,37 @@ class _Scattering:
         self._lowering = Lowering(self._frame.nest, body, self._frame.buffers)
 
     def program(self, name: str) -> Program:
-        self._frame.open_blocks(self._body, [(axis, 1) for axis in self._rows])
-        if self._scatter.count:
-            self._fill()
+        step = VECTORS * self._b.width
+        rows = [(axis, 1) for axis in self._rows]
+        if self._has_columns(step):
+            column = self._inner[0]
+            self._frame.open_blocks(self._body, [*rows, (column, step)])
+            with self._b.loop(0, self._scatter.count) as number:
+                self._fill([*self._rows, column], number.value * (self._width * self._size), step)
+            self._open_elements()
+            self._vectors(column, step)
+        else:
+            self._frame.open_blocks(self._body, rows)
+            self._fill(self._rows, None, self._scatter.count * self._width)
             self._combine_elements()
         self._frame.close()
         return self._frame.program(name)
 
-    def _fill(self) -> None:
-        """Make the results of a row nothing."""
+    def _has_columns(self, step: int) -> bool:
+        """Whether threads share columns of so many elements."""
+        if len(self._inner) != 1 or self._is_complex or prod(axis.length for axis in self._rows) >= FEW_ROWS:
+            return False
+        (column,) = self._inner
+        return column.length > step and column.length % step == 0 and suits(column, self._body)
+
+    def _fill(self, axes: Sequence[Index], further: Value | None, count: int) -> None:
+        """Make results nothing, so many from where some axes lead and some bytes further."""
         b = self._b
-        terms = {axis.number: self._written.step(axis.number) for axis in self._rows}
+        terms = {axis.number: self._written.step(axis.number) for axis in axes}
         start, offset = self._lowering.address(Access(None, self._dtype, terms, [], 0))
-        count = self._scatter.count * self._width * (2 if self._is_complex else 1)
+        start = start if further is None else b.move(start, further)
         scalar, size = ("f32", 4) if self._is_complex else (SCALARS[self._dtype], self._size)
+        count *= 2 if self._is_complex else 1
         whole = count // b.width * b.width
         for first, stop, lanes in ((0, whole, b.width), (whole, count, 1)):
             if first < stop:
@@ -72,11 +93,16 @@ class _Scattering:
                 with b.loop(first, stop, lanes) as place:
                     b.store(b.move(start, place.value * size), nothing, offset)
 
-    def _combine_elements(self) -> None:
+    def _open_elements(self) -> None:
+        """A loop over the elements whose keys count."""
         body, nest, element = self._body, self._frame.nest, self._scatter.element
         nest.open_loop(element.number, body.bit(element.number), 0, element.length)
         key = self._lowering.real(self._scatter.key)
         nest.open_branch((key >= 0) & (key < self._scatter.count))
+
+    def _combine_elements(self) -> None:
+        body, nest = self._body, self._frame.nest
+        self._open_elements()
         for axis in self._inner[:-1]:
             nest.open_loop(axis.number, body.bit(axis.number), 0, axis.length)
         if not self._inner:
