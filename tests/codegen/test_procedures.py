@@ -261,7 +261,7 @@ def test_scatters_of_what_does_not_lie_in_memory(machine: Machine) -> None:
 
 # --- Fourier transforms ------------------------------------------------------------------------------------
 
-LENGTHS = [16, 18, 20, 22, 25, 26, 27, 30, 33, 39, 49, 64, 77, 121, 128, 169, 1000]
+LENGTHS = [6, 8, 9, 10, 12, 14, 15, 16, 18, 20, 22, 25, 26, 27, 30, 33, 39, 49, 64, 77, 121, 128, 169, 1000]
 
 
 @pytest.mark.parametrize("length", LENGTHS)

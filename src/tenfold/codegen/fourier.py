@@ -26,9 +26,6 @@ from tenfold.codegen.reductions import Element
 LARGEST_FACTOR: Final = 61
 """Primes up to this make a stage."""
 
-SHORTEST_PROCEDURE: Final = 16
-"""Rows from this length on are worth a procedure."""
-
 LONGEST_CHIRP: Final = 1 << 20
 """Up to this length squares of positions modulo twice the length are computed in int32."""
 
@@ -70,7 +67,7 @@ def fourier(
     def in_stages() -> Array:
         return _in_stages(shape, shape_of_result, element, factors, inverse, finish)
 
-    if length < SHORTEST_PROCEDURE or max(factors) > LARGEST_BUTTERFLY:
+    if len(factors) == 1 or max(factors) > LARGEST_BUTTERFLY:
         return in_stages()
     pairs = [fresh_index(size) for size in shape]
     body = element(*(expression for _, expression in pairs))
