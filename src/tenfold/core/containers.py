@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,5 +37,5 @@ def _children(item: Any) -> Iterator[Any]:
         yield from item.values()
     elif isinstance(item, (list, tuple, set, frozenset)):
         yield from item
-    elif hasattr(item, "__dataclass_fields__") and not isinstance(item, type):
-        yield from (getattr(item, name) for name in item.__dataclass_fields__)
+    elif dataclasses.is_dataclass(item) and not isinstance(item, type):
+        yield from (getattr(item, field.name) for field in dataclasses.fields(item))

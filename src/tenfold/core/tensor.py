@@ -35,7 +35,8 @@ class _Released:
             raise AttributeError(name)
         raise DisposedError(
             "The tensor was used after it had been disposed. Return it from the tidy that made it, or "
-            "protect it with tf.keep()."
+            "protect it with tf.keep(). From a function traced by tf.function, return it in a list, tuple, "
+            "dictionary or dataclass."
         )
 
 

@@ -107,8 +107,8 @@ class ConcreteFunction:
         """Whether all its variables are alive."""
         return not self._touched or all(variable.storage is not RELEASED for variable in self._touched)
 
-    def run(self, tensors: Sequence[Tensor]) -> Any:
-        """What the function returns for tensors in the places of those that it was traced with."""
+    def _run(self, tensors: Sequence[Tensor]) -> Any:
+        """What the function returns for tensors of the specs that it was traced with, which nobody checks here."""
         fed = (*tensors, *self.variables)
         values = self._run_after_host(fed) if self._host_steps else self._fixed.run(fed)
         if self._is_single:
@@ -240,7 +240,7 @@ class Function(Generic[P, R]):
 
         Args:
             *args: arguments as of a call, with `TensorSpec`s in place of tensors where one likes; none for those of
-                the input signature.
+                the input signature, if it has all lengths.
             **kwargs: likewise.
         """
         return self._concrete(self.python_function, self._traces, args, kwargs)
@@ -270,8 +270,9 @@ class Function(Generic[P, R]):
                 args, kwargs = self._input_signature.fit(function, args, kwargs, leaves.made), {}
             if _Modes.eager or INTERCEPTORS.get():
                 leaves.made = []  # a tape may need them later
-                return function(*map(as_tensors, args), **{name: as_tensors(value) for name, value in kwargs.items()})
-            return self._find_or_trace(function, traces, leaves, args, kwargs).run(leaves.tensors)
+                by_name = {name: as_tensors(value, name) for name, value in kwargs.items()}
+                return function(*(as_tensors(value, position) for position, value in enumerate(args)), **by_name)
+            return self._find_or_trace(function, traces, leaves, args, kwargs)._run(leaves.tensors)
         finally:
             for tensor in leaves.made:
                 tensor.dispose()
@@ -302,7 +303,6 @@ class Function(Generic[P, R]):
         for position, value in enumerate(args):
             leaves.add(value, position)
         if kwargs:
-            kwargs = dict(sorted(kwargs.items()))
             leaves.key.append(tuple(kwargs))
             for name, value in kwargs.items():
                 leaves.add(value, name)
@@ -332,7 +332,7 @@ class Function(Generic[P, R]):
 
 
 class Method:
-    """A traced function as the method of an object; it has what `Function` has."""
+    """A traced function as the method of an object; it has what `Function` has, whose count and `clear` are for all."""
 
     def __init__(self, function: Function[Any, Any], instance: object) -> None:
         self._function = function

@@ -10,7 +10,7 @@ from tenfold.core.conversion import convert_to_tensor
 from tenfold.core.dtypes import check_dtype
 from tenfold.core.kernel import TensorSpec
 from tenfold.core.tensor import Tensor
-from tenfold.graph.structures import parts_of, with_parts
+from tenfold.graph.structures import named, parts_of, with_parts
 
 
 class InputSignature:
@@ -65,34 +65,34 @@ class InputSignature:
                 f"{len(given)}."
             )
         return [
-            self._fitting(value, structure, f"argument {number}", made)
-            for number, (value, structure) in enumerate(zip(given, self._structures, strict=True))
+            self._fitting(value, structure, position, made)
+            for position, (value, structure) in enumerate(zip(given, self._structures, strict=True))
         ]
 
-    def _fitting(self, value: Any, structure: Any, where: str, made: list[Any]) -> Any:
+    def _fitting(self, value: Any, structure: Any, where: int, made: list[Any]) -> Any:
         if isinstance(structure, TensorSpec):
             return self._fitting_leaf(value, structure, where, made)
         parts, wanted = parts_of(value), parts_of(structure)
         same_form = parts is not None and wanted is not None and len(parts) == len(wanted)
         if not same_form or (isinstance(structure, Mapping) and list(value) != list(structure)):
-            raise TypeError(f"{self._name}: {where} must have the structure {structure!r}, got {value!r}.")
+            raise TypeError(f"{self._name}: {named(where)} must have the structure {structure!r}, got {value!r}.")
         pairs = zip(parts or (), wanted or (), strict=True)
         return with_parts(value, [self._fitting(part, inner, where, made) for part, inner in pairs])
 
-    def _fitting_leaf(self, value: Any, wanted: TensorSpec, where: str, made: list[Any]) -> Any:
+    def _fitting_leaf(self, value: Any, wanted: TensorSpec, where: int, made: list[Any]) -> Any:
         leaf = value
         if not isinstance(value, (Tensor, TensorSpec)):
-            leaf = convert_to_tensor(value, where, self._name, wanted.dtype)
+            leaf = convert_to_tensor(value, str(where + 1), self._name, wanted.dtype)
             made.append(leaf)
         if leaf.dtype != wanted.dtype:
             raise TypeError(
-                f"{self._name}: {where} must be of dtype {wanted.dtype} by the input_signature, got {leaf.dtype}; cast "
-                "it first."
+                f"{self._name}: {named(where)} must be of dtype {wanted.dtype} by the input_signature, got "
+                f"{leaf.dtype}; cast it first."
             )
         same_rank = len(leaf.shape) == len(wanted.shape)
         if not same_rank or any(w not in (-1, n) for n, w in zip(leaf.shape, wanted.shape, strict=True)):
             raise ValueError(
-                f"{self._name}: {where} must have the shape {list(wanted.shape)} (-1: any length) by the "
+                f"{self._name}: {named(where)} must have the shape {list(wanted.shape)} (-1: any length) by the "
                 f"input_signature, got {list(leaf.shape)}."
             )
         return leaf

@@ -7,6 +7,7 @@ becomes one, or a static value, which is part of the signature. Where nothing ru
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -73,15 +74,14 @@ class Leaves:
                 self.add(part, where)
         elif kind is TensorSpec:
             if not self._of_specs:
-                raise TypeError(f"tf.function: {_named(where)} holds a TensorSpec, but a call needs tensors.")
-            place = f"tf.function: {_named(where)}"
-            self._add_tensor(TensorSpec(check_shape(value.shape, place), check_dtype(value.dtype, place)))
+                raise TypeError(f"tf.function: {named(where)} holds a TensorSpec, but a call needs tensors.")
+            self._add_tensor(_checked_spec(value, f"tf.function: {named(where)}"))
         elif not is_tensor_leaf(value):
             self.key.append((kind, _static_key(value, where)))
         elif isinstance(value, Tensor):
             self._add_tensor(value)
         else:
-            made = as_tensors(value)
+            made = as_tensors(value, where)
             self.made.append(made)
             self._add_tensor(made)
 
@@ -90,18 +90,29 @@ class Leaves:
         self.tensors.append(tensor)
 
 
-def as_tensors(value: Any) -> Any:
-    """A structure with tensors for arrays."""
+def as_tensors(value: Any, where: int | str) -> Any:
+    """A structure with tensors for arrays; `where` is the position or the name of the argument, for messages."""
+    name = str(where + 1) if isinstance(where, int) else where
 
     def tensor(leaf: Any) -> Any:
         if isinstance(leaf, Tensor) or not is_tensor_leaf(leaf):
             return leaf
-        return convert_to_tensor(leaf, "an argument", "tf.function", "string_or_numeric")
+        return convert_to_tensor(leaf, name, "tf.function", "string_or_numeric")
 
     return map_leaves(value, tensor)
 
 
-def _named(where: int | str) -> str:
+def _checked_spec(spec: TensorSpec, place: str) -> TensorSpec:
+    if any(length in (None, -1) for length in spec.shape):
+        raise ValueError(
+            f"{place} has the shape {list(spec.shape)}, but each length has a trace of its own; give a TensorSpec with "
+            "all lengths."
+        )
+    return TensorSpec(check_shape(spec.shape, place), check_dtype(spec.dtype, place))
+
+
+def named(where: int | str) -> str:
+    """How messages call the argument at a position, counted from 0, or of a name."""
     return f"argument {where + 1}" if isinstance(where, int) else f"argument {where!r}"
 
 
@@ -121,7 +132,7 @@ def _static_key(value: Any, where: int | str) -> Any:
         hash(value)
     except TypeError:
         raise TypeError(
-            f"tf.function: {_named(where)} holds a {type(value).__name__}, which is no tensor and cannot be hashed, so "
+            f"tf.function: {named(where)} holds a {type(value).__name__}, which is no tensor and cannot be hashed, so "
             "that calls could not be told apart. Pass tensors, numbers, text or hashable values, or let the function "
             "refer to it from outside."
         ) from None
@@ -138,8 +149,8 @@ def parts_of(value: Any) -> list[Any] | None:
         return list(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=_order)
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return [getattr(value, name) for name in value.__dataclass_fields__]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, field.name) for field in dataclasses.fields(value)]
     return None
 
 
@@ -154,15 +165,16 @@ def with_parts(value: Any, parts: Iterable[Any]) -> Any:
         if not isinstance(value, dict) or type(value) is dict:
             return renewed
         other = copy.copy(value)
-        other.update(renewed)
+        for name, part in renewed.items():  # a Counter's `update` would add
+            other[name] = part
         return other
     if hasattr(value, "_make"):
         return value._make(parts)
     if isinstance(value, (list, tuple, set, frozenset)):
         return type(value)(parts)
     other = copy.copy(value)
-    for name, part in zip(value.__dataclass_fields__, parts, strict=True):
-        object.__setattr__(other, name, part)
+    for field, part in zip(dataclasses.fields(value), parts, strict=True):
+        object.__setattr__(other, field.name, part)
     return other
 
 

@@ -11,7 +11,7 @@ What a replay could not repeat is refused: reading the values of symbols, kernel
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn
 from weakref import ref
@@ -160,6 +160,13 @@ class _Trace:
                     f"A traced function must not return something to be awaited, but returned a {type(leaf).__name__}. "
                     "Return tensors, and wait for their values outside of the function."
                 )
+            if isinstance(leaf, Iterator):
+                raise TracingError(
+                    f"A traced function must not return an iterator, whose code would run after it, but returned a "
+                    f"{type(leaf).__name__}. Return a list."
+                )
+            if isinstance(leaf, UnknownLength):
+                leaf.refuse()
             if not isinstance(leaf, Tensor) or isinstance(leaf, Variable):
                 return leaf
             outputs.append(self._ref(leaf))
