@@ -570,3 +570,10 @@ def test_where_the_best_of_long_rows_stands_first(machine: Machine, length: int)
             want = [n[best(row[n])] if n.size else 0 for n, row in zip(numbers, values, strict=True)]
             assert np.array_equal(evaluate(result, [values]), want)
             check(machine, result, values)
+
+
+@pytest.mark.parametrize("length", [3, 4, 5, 8, 17])
+def test_complex_numbers_read_backwards(machine: Machine, length: int) -> None:
+    a = (floats(3, length) + 1j * floats(3, length)).astype(np.complex64)
+    (x,) = inputs_of(a)
+    check(machine, compute([3, length], lambda i, j: x[i, length - 1 - j] * x[2 - i, j]), a)

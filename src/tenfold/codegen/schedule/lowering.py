@@ -239,12 +239,13 @@ class Lowering:
             if step == 1:
                 return builder.load(kind, address, offset)
             if step == -1:
-                loaded = builder.load(kind, address, offset - (width - 1) * access.size)
-                return builder.shuffle(loaded, loaded, range(width - 1, -1, -1))
+                return self._backwards(builder.load(kind, address, offset - (width - 1) * access.size))
             if step == 2 and element.scalar != "b1":
                 return self._every_second(kind, address, offset)
         elif step == 1:
             return self._every_second(kind, address, offset)
+        elif step == -1:
+            return self._backwards(self._every_second(kind, address, offset - (width - 1) * access.size))
         return builder.gather(kind, [address], [offset + lane * step * access.size for lane in range(width)])
 
     def _turned(self, access: Access, element: Type) -> Value:
@@ -269,6 +270,9 @@ class Lowering:
         if not isinstance(found, Value):
             raise TypeError("Complex numbers are not turned.")
         return found
+
+    def _backwards(self, value: Value) -> Value:
+        return self.builder.shuffle(value, value, range(self.builder.width - 1, -1, -1))
 
     def _every_second(self, kind: Type, address: Value, offset: int) -> Value:
         builder, width = self.builder, self.builder.width
