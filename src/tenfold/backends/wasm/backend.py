@@ -79,6 +79,7 @@ class WasmBackend(Backend):
         self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
         self.host_calls: Counter[tuple[str, str]] = Counter()
         self.workspace = Workspace(self.device)
+        self._free = self.device.allocator.free
         self._given_back: deque[int] = deque()
         self._calls: dict[Hashable, Call] = {}
         self._num_data_ids = 0
@@ -129,9 +130,8 @@ class WasmBackend(Backend):
 
     def free_given_back(self) -> None:
         """Free the blocks of storages that are gone; only with the lock."""
-        given_back, free = self._given_back, self.device.allocator.free
-        while given_back:
-            free(given_back.popleft())
+        while self._given_back:
+            self._free(self._given_back.popleft())
 
     def num_data_ids(self) -> int:
         return self._num_data_ids
@@ -153,8 +153,9 @@ class WasmBackend(Backend):
 
     def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         with self.lock:
-            if self._given_back:
-                self.free_given_back()
+            given_back = self._given_back
+            while given_back:
+                self._free(given_back.popleft())
             call = self._calls.get(call_key(kernel_name, inputs, attributes))
             if call is not None:
                 return call(inputs, attributes)
