@@ -140,6 +140,27 @@ def test_rounding_between_ops_is_kept(webgl: WebglBackend, composer: Composer) -
     assert got.tobytes() == (((a + b) - a) * b + a).tobytes()
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a, b: a.mul(b).sub(a.mul(b)),
+        lambda a, b: a.neg().sub(b.sub(b)),
+        lambda a, b: tf.sub(a.mul(2.0), a.mul(2.0)).add(tf.div(b, b)),
+        lambda a, b: tf.where(a.not_equal(a), b.abs(), a.div(a).mul(0.0)),
+        lambda a, b: tf.where(b.less(0.0), a, a).sub(a),
+        lambda a, b: tf.where(a.greater(b.neg()), a, b.neg()),
+    ],
+)
+def test_compilers_do_not_know_what_is_alike(
+    webgl: WebglBackend, composer: Composer, f: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+) -> None:
+    a, b = on_device(SPECIAL), on_device(np.roll(SPECIAL, 3))
+    got, want = composed_and_not(lambda: [f(a, b).numpy()])
+    assert len(composer) == 1
+    same_bits(got, want)
+    assert np.isnan(got[0]).any()
+
+
 def test_dtypes(webgl: WebglBackend, composer: Composer) -> None:
     n = np.array([2**31 - 1, -(2**31), 0, 7, -9], np.int32)
     x, flags = on_device(n, "int32"), on_device(np.array([True, False, True, True, False]), "bool")
@@ -264,6 +285,16 @@ def test_nothing_is_composed_in_16_bits(webgl: WebglBackend, composer: Composer)
     assert made(webgl, lambda: additions(20))[1:] == (20, 20)
 
 
+def test_draws_of_16_bits_that_wait_are_not_composed_later(webgl: WebglBackend, composer: Composer) -> None:
+    tf.env().set("WEBGL_FORCE_F16_TEXTURES", True)
+    webgl.finish()
+    drawn, total = webgl.draws_made, additions(6)
+    tf.env().set("WEBGL_FORCE_F16_TEXTURES", False)
+    webgl.finish()
+    assert webgl.draws_made - drawn == 6
+    assert (total.numpy() == 6).all()
+
+
 def test_nothing_is_composed_while_draws_are_measured(webgl: WebglBackend, composer: Composer) -> None:
     webgl.finish()
     drawn = webgl.draws_made
@@ -289,6 +320,7 @@ def test_programs_pay_before_there_are_many(
 ) -> None:
     monkeypatch.setattr(composing, "COST", 10)
     monkeypatch.setattr(composing, "CREDIT", 20)
+    monkeypatch.setattr(composing, "FORGIVEN", 0)
     for count in (2, 3, 4):
         made(webgl, lambda count=count: additions(count))  # type: ignore[misc]
     assert len(composer) == 2
@@ -299,6 +331,20 @@ def test_programs_pay_before_there_are_many(
 
 
 # --- life --------------------------------------------------------------------------------------------------
+
+
+def test_programs_that_came_to_nothing_are_forgiven(
+    webgl: WebglBackend, composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composing, "COST", 10)
+    monkeypatch.setattr(composing, "CREDIT", 9)
+    made(webgl, lambda: additions(2))
+    assert made(webgl, lambda: additions(3))[1:] == (3, 3)
+    monkeypatch.setattr(composing, "WORTHWHILE", 1000)
+    additions(100).dispose()
+    webgl.finish()
+    monkeypatch.setattr(composing, "WORTHWHILE", 1)
+    assert made(webgl, lambda: additions(3))[1:] == (3, 1)
 
 
 def test_programs_go_with_their_calls(webgl: WebglBackend, composer: Composer) -> None:
@@ -340,6 +386,71 @@ def test_what_the_driver_refuses_is_drawn_one_by_one(
         kept, asked, drawn = made(webgl, lambda: (x.square(), x.sqrt()))
     assert (asked, drawn, len(composer)) == (2, 2, 0)
     assert (kept[0].add(kept[1]).numpy() == 2).all()
+
+
+def test_what_was_wrong_before_is_not_blamed_on_a_program(own: WebglBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = on_device(np.full(5, 3, np.float32))
+    x.add(x).mul(x).dispose()
+    own.finish()
+    monkeypatch.setattr(composing, "WORTHWHILE", 1)
+    y = x.add(x).mul(x)
+    device: Any = own.commands._device
+    functions, out_of_memory = device.functions, iter([0x0505])
+
+    class OnceOutOfMemory:
+        """The functions of a driver that had no memory for a draw."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(functions, name)
+
+        @staticmethod
+        def glGetError() -> int:  # noqa: N802
+            return next(out_of_memory, 0)
+
+    monkeypatch.setattr(device, "functions", OnceOutOfMemory())
+    with pytest.raises(MemoryError, match="what was drawn before"):
+        own.finish()
+    assert (y.numpy() == 18).all()
+
+
+def test_nothing_is_lost_where_compiling_is_interrupted(
+    webgl: WebglBackend, composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    additions(1).dispose()
+    webgl.finish()
+    total = additions(5)
+
+    def interrupt(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(webgl.commands._device, "compile", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            webgl.finish()
+    assert (total.numpy() == 5).all()
+
+
+def test_what_finalisers_ask_for_waits_for_its_turn(
+    webgl: WebglBackend, composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf.env().set("WEBGL_FLUSH_THRESHOLD", 60)
+    additions(1).dispose()
+    webgl.finish()
+    device, compile = webgl.commands._device, webgl.commands._device.compile
+    asked: list[int] = []
+
+    def collect(*args: Any) -> Any:
+        for _ in range(60):
+            webgl.commands.add(lambda device: asked.append(device.draws))
+        return compile(*args)
+
+    drawn = webgl.draws_made
+    total = additions(40)
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "compile", collect)
+        assert (total.numpy() == 40).all()
+    assert set(asked) == {webgl.draws_made}
+    assert webgl.draws_made - drawn < 40
 
 
 def test_too_many_numbers_are_drawn_one_by_one(

@@ -63,7 +63,8 @@ def check(piece: Piece, draws: Sequence[Draw], unread: Collection[int], sources:
         if later is None:
             needed = handle not in unread
         else:
-            needed = handle in [t.handle for t in later.inputs] or later.program.handle not in OPERATIONS
+            whole = later.program.handle in OPERATIONS and not (later.x or later.y or later.width)
+            needed = handle in [t.handle for t in later.inputs] or not whole
         assert not needed or stored.get(handle) == at
 
 
@@ -117,7 +118,11 @@ def test_other_draws_part_pieces() -> None:
 
 
 def test_what_others_overwrite_in_part_is_kept() -> None:
-    (piece, _) = pieces([draw(UNARY, [5], 1), draw(UNARY, [1], 2), draw(OTHER, [5], 1)], unread=[1, 2])
+    draws = [draw(UNARY, [5], 1), draw(UNARY, [1], 2)]
+    (piece, _) = pieces([*draws, draw(OTHER, [5], 1)], unread=[1, 2])
+    assert piece.structure is not None
+    assert piece.structure.stored == (0,)
+    (piece, _) = pieces([*draws, draw(UNARY, [5], 1)._replace(x=1)], unread=[1, 2])
     assert piece.structure is not None
     assert piece.structure.stored == (0,)
 

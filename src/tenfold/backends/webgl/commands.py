@@ -51,6 +51,7 @@ class Commands:
         self._lock = threading.RLock()
         self._waiting: deque[Draw | Command] = deque()
         self._bytes_waiting = 0
+        self._working_off = False
 
     def draw(self, draw: Draw) -> None:
         """Ask for a draw."""
@@ -145,6 +146,15 @@ class Commands:
             self._device.dispose()
 
     def _work_off(self, device: NativeGlDevice) -> None:
+        if self._working_off:
+            return  # a finaliser, or a command, asks for more: it waits for its turn
+        self._working_off = True
+        try:
+            self._work_off_all(device)
+        finally:
+            self._working_off = False
+
+    def _work_off_all(self, device: NativeGlDevice) -> None:
         waiting = self._waiting
         self._bytes_waiting = 0
         while waiting:
@@ -170,6 +180,9 @@ class Commands:
         if len(waiting) > len(commands):
             unread = ()
         for piece in composer.pieces(draws, unread):
+            # Compiling takes long, and may be interrupted: the draws wait until one of theirs is made.
+            is_drawn = composer.draw(device, piece)
             for _ in piece.draws:
-                waiting.popleft()
-            composer.draw(device, piece)
+                draw = waiting.popleft()
+                if not is_drawn:
+                    device.draw(draw)  # type: ignore[arg-type]

@@ -113,7 +113,7 @@ class Recipe:
 
     def _operation(self, variant: Variant) -> Operation | None:
         """What the program of a variant computes, where that may be composed with others."""
-        if not self.kernel.elementwise:
+        if not self.kernel.elementwise or self.backend.settings.half:
             return None
         inputs, size = self._inputs(), element_count(self.wanted[0].shape)
         present = [spec for spec in inputs if spec is not None]

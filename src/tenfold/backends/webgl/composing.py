@@ -38,6 +38,9 @@ COST: Final = 2000
 CREDIT: Final = 16 * COST
 """How many draws programs may have cost that they have not saved yet."""
 
+FORGIVEN: Final = 1 / 16
+"""What each draw pays of that debt, composed or not: programs that came to nothing do not prevent others for ever."""
+
 MOST_COMPOSED: Final = 64
 """How many composed programs there are at most; a new one takes the place of one that has become old."""
 
@@ -57,14 +60,16 @@ class _Composed:
     Attributes:
         program: what runs.
         order: which of a piece's sources it reads, in the order of its samplers.
+        numbers: what its uniform array `ints` holds behind these.
         last_used: when it was used last.
     """
 
-    __slots__ = ("last_used", "order", "program")
+    __slots__ = ("last_used", "numbers", "order", "program")
 
-    def __init__(self, program: Program, order: Sequence[int], now: int) -> None:
+    def __init__(self, program: Program, order: Sequence[int], numbers: Sequence[int], now: int) -> None:
         self.program = program
         self.order = tuple(order)
+        self.numbers = tuple(numbers)
         self.last_used = now
 
 
@@ -88,7 +93,7 @@ class Composer:
         self._composed: dict[Structure, _Composed] = {}
         self._could_save: dict[Structure, int] = {}
         self._refused: set[Structure] = set()
-        self._owed = 0
+        self._owed = 0.0
         self._now = 0
 
     def __len__(self) -> int:
@@ -102,20 +107,19 @@ class Composer:
         """The pieces of a stretch of draws, in order; see `cut`."""
         return cut(draws, self.operations, unread, self._limits.texture_units, self._limits.draw_buffers)
 
-    def draw(self, device: NativeGlDevice, piece: Piece) -> None:
-        """Run the draws of a piece, as one if that pays."""
-        composed = None if piece.structure is None else self._composed_for(device, piece, piece.structure)
-        if composed is None or piece.structure is None:
-            for draw in piece.draws:
-                device.draw(draw)
-            return
+    def draw(self, device: NativeGlDevice, piece: Piece) -> bool:
+        """Run the draws of a piece as one, if that pays; False if nothing has been drawn."""
+        structure = piece.structure
+        composed = None if structure is None else self._composed_for(device, piece, structure)
+        if composed is None or structure is None:
+            return False
         try:
-            device.draw(_draw(composed, piece, piece.structure))
+            device.draw(_draw(composed, piece, structure))
         except BackendError:
-            # There is no framebuffer of such textures; nothing has been drawn.
-            self._refuse(device, piece.structure)
-            for draw in piece.draws:
-                device.draw(draw)
+            # There is no framebuffer of such textures.
+            self._refuse(device, structure)
+            return False
+        return True
 
     def forget(self, device: NativeGlDevice, program: Program) -> None:
         """Know nothing of a program that is deleted, and drop what was composed of it."""
@@ -124,17 +128,18 @@ class Composer:
             return
         for structure in [structure for structure in self._composed if handle in structure.programs]:
             device.delete_program(self._composed.pop(structure).program)
-        # Handles come again, and with them structures of other programs.
-        self._could_save = {s: saved for s, saved in self._could_save.items() if handle not in s.programs}
+        # Handles come again, and with them structures of other programs. Those may have the counts: at worst one is
+        # compiled early. There are thousands of counts, and few refusals.
         self._refused = {structure for structure in self._refused if handle not in structure.programs}
 
     def _composed_for(self, device: NativeGlDevice, piece: Piece, structure: Structure) -> _Composed | None:
         """The program of a piece, compiled now if it has come often enough; None if its draws run one by one."""
         self._now += 1
+        self._owed = max(0.0, self._owed - FORGIVEN * len(piece.draws))
         composed = self._composed.get(structure)
         if composed is not None:
             composed.last_used = self._now
-            self._owed = max(0, self._owed + 1 - len(piece.draws))
+            self._owed = max(0.0, self._owed + 1 - len(piece.draws))
             return composed
         if structure in self._refused:
             return None
@@ -146,6 +151,7 @@ class Composer:
             return None
         del self._could_save[structure]
         self._owed += COST
+        device.check("what was drawn before")  # or it would seem to be what is wrong with this program
         try:
             self._composed[structure] = self._compiled(device, piece, structure)
         except (BackendError, MemoryError, NotImplementedError):
@@ -179,11 +185,12 @@ class Composer:
             BackendError: if the driver refuses it.
         """
         shader = _rendered([self.operations[draw.program.handle] for draw in piece.draws], structure)
-        ints = 2 + len(shader.sources) + sum(_given_ints(draw) for draw in piece.draws)
+        ints = 1 + len(shader.sources) + len(shader.numbers) + sum(_given_ints(draw) for draw in piece.draws)
         if ints + sum(len(draw.floats) for draw in piece.draws) > self._limits.uniform_vectors:
             raise NotImplementedError("the piece has more numbers than the device has uniforms")
         program = device.compile(shader.body, shader.samplers)
-        return _Composed(program, [array.number or 0 for array in shader.sources], self._now)
+        order = [array.number or 0 for array in shader.sources]
+        return _Composed(program, order, shader.numbers, self._now)
 
 
 def _rendered(operations: Sequence[Operation], structure: Structure) -> Shader:
@@ -201,7 +208,7 @@ def _rendered(operations: Sequence[Operation], structure: Structure) -> Shader:
             loaded = sources.setdefault(origin, _array(operand, -origin - 1)) if origin < 0 else results[origin]
             if loaded.dtype != operand.dtype:
                 raise NotImplementedError("values are read as those of another dtype")
-            inputs[number] = loaded
+            inputs[number] = _copy(loaded) if any(loaded is other for other in inputs) else loaded
         at += len(operation.textures)
         given += [array for number in operation.given if (array := inputs[number]) is not None]
         results.append(_result(operation, [array for array in inputs if array is not None]))
@@ -214,6 +221,11 @@ def _result(operation: Operation, inputs: Sequence[Array]) -> Array:
     return compute((LENGTH,), lambda *i: definition(*(broadcast(x, i) for x in inputs), **attributes))
 
 
+def _copy(array: Array) -> Array:
+    """An array of the same elements, of which compilers do not know that they are the same."""
+    return compute((LENGTH,), lambda i: broadcast(array, [i]))
+
+
 def _array(operand: Operand, number: int) -> Array:
     return Array((1,) if operand.is_single else (LENGTH,), operand.dtype, number)
 
@@ -223,7 +235,7 @@ def _draw(composed: _Composed, piece: Piece, structure: Structure) -> Draw:
     draws, sources, places = piece.draws, piece.sources, piece.places
     first = draws[0]
     target, *others = [draws[number].target for number in structure.stored]
-    ints = (first.ints[0], *[places[number] for number in composed.order], 0)
+    ints = (first.ints[0], *[places[number] for number in composed.order], *composed.numbers)
     floats: tuple[float, ...] = ()
     for draw in draws:
         if len(draw.ints) > 1 + len(draw.inputs):

@@ -130,7 +130,7 @@ def _last_reads(draws: Sequence[Draw], operations: Mapping[int, Operation], unre
             if writer is not None:
                 last[writer] = at
         handle = draw.target.handle
-        if draw.program.handle not in operations and handle in writers:
+        if handle in writers and (draw.program.handle not in operations or draw.x or draw.y or draw.width):
             last[writers[handle]] = after  # what is not overwritten stays
         writers[handle] = at
     for handle, at in writers.items():

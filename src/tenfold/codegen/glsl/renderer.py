@@ -127,7 +127,8 @@ def render_together(results: Sequence[Array], given: Sequence[Array] = ()) -> Sh
     """The shader that computes several arrays of one shape at once, each into a flat target of its own, in order.
 
     What they are made of stays in registers, each stage as exact as if it had been stored: one that loads from another
-    gets the element at its own index.
+    gets the element at its own index. That stages compute alike is not known to the driver's compiler, nor that one is
+    a copy: their difference is not 0 to it, but NaN where they are.
 
     Args:
         results: the results of stages over one axis. These load from one another at their own index, and from inputs.
@@ -144,19 +145,19 @@ def render_together(results: Sequence[Array], given: Sequence[Array] = ()) -> Sh
     arrays = {id(a): a for stage in stages for a in loaded_arrays(_stage_of(stage).body) if id(a) not in known}
     sources = [Source(f"source{i}", array, FLAT) for i, array in enumerate(arrays.values())]
     texel, lane = _variable(_TEXEL, results[0].size), _variable(_LANE, TEXEL)
-    functions, zero = FunctionTable(), f"ints[{1 + len(sources)}]"
+    functions, after_zeros = FunctionTable(), 1 + len(sources) + len(stages)
     by_array = {id(source.array): source for source in (*sources, *uniforms)}
     writer = Writer(by_array, functions, {texel.value.number: "texel"}, lane.value, {})
     values: dict[int, Value] = {}
-    for array in stages:
+    for number, array in enumerate(stages, 1 + len(sources)):
         bindings = _bound(array, [simplify(simplify(texel * TEXEL) + lane)])
-        values[id(array)] = writer.keep(array, Substitution(bindings).of(_stage_of(array).body), zero)
+        values[id(array)] = writer.keep(array, Substitution(bindings).of(_stage_of(array).body), f"ints[{number}]")
     targets = [f"layout(location = {i}) out {_vector(array.dtype)} result{i};" for i, array in enumerate(results)]
     stores = [f"    result{i} = {_stored(values[id(array)], True).text};" for i, array in enumerate(results)]
     lines = [
-        *_uniform_arrays(uniforms, 2 + len(sources)),
+        *_uniform_arrays(uniforms, after_zeros),
         *declarations(sources),
-        *_uniform_loaders(uniforms, 2 + len(sources)),
+        *_uniform_loaders(uniforms, after_zeros),
         *functions.lines(),
         *targets,
         "void main() {",
@@ -172,7 +173,7 @@ def render_together(results: Sequence[Array], given: Sequence[Array] = ()) -> Sh
         (FLAT,) * len(sources),
         FLAT,
         results[0],
-        (0,),
+        (0,) * len(stages),
         tuple(given),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from tenfold.codegen.compute import Array, Index, bounds, modulo, quotient, simplify
 from tenfold.codegen.expr import Expr, call, constant
@@ -133,22 +134,20 @@ class Writer:
         return found
 
     def keep(self, array: Array, expr: Expr, zero: str) -> Value:
-        """Write what computes an element of an array; loads from that are this value from now on.
+        """Write what computes an array's elements in all lanes; loads from that are this value from now on.
 
-        Compilers may not calculate across arrays: `a + b - a` is `b` to them, though it was rounded between. `zero` is
-        a number that they do not know: with its bits a float is what it was, and nobody can tell what was before.
+        Compilers may not calculate across arrays: `a + b - a` is `b` to them, though it was rounded between, `a - a` is
+        0, though `a` is infinite, and `a > b ? a : b` is any maximum, though `b` is NaN. `zero` is a number that they
+        do not know: with its bits a value is what it was, and nobody can tell what was before.
 
         Args:
             array: the array, which is loaded from at the position of the element only.
             expr: the element.
-            zero: GLSL name of an int that is 0.
+            zero: GLSL name of an int that is 0, and that no other array has.
         """
         value = self.write(expr)
-        if self._lane is not None:
-            value = Value(value.spread(), value.dtype, lanes=True)
-        if value.dtype == "float32":
-            value = Value(f"intBitsToFloat(floatBitsToInt({value.text}) ^ {zero})", value.dtype, value.lanes)
-        kept = self._named(value, 0)
+        text = _KEPT[value.dtype].format(value=value.spread(), zero=zero)
+        kept = self._named(Value(text, value.dtype, lanes=True), 0)
         self._given[id(array)] = kept.text
         return kept
 
@@ -386,6 +385,14 @@ _COMBINING: Mapping[str, str] = {
     "any": "logical_or",
     "all": "logical_and",
 }
+
+
+_KEPT: Final = {
+    "float32": "intBitsToFloat(floatBitsToInt({value}) ^ {zero})",
+    "int32": "{value} ^ {zero}",
+    "bool": "notEqual(ivec4({value}) ^ {zero}, ivec4(0))",
+}
+"""Four values of a dtype, of which compilers do not know where they come from."""
 
 
 def _enclosed(value: Value) -> Value:
