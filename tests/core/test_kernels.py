@@ -42,6 +42,34 @@ def test_krn_01_run_kernel_calls_the_function_and_wraps_the_result(mine: ListBac
     assert seen == [([x], {"factor": 3}, mine)] or (seen[0][0][0] is x and seen[0][1:] == ({"factor": 3}, mine))
 
 
+def test_a_kernel_of_one_output_may_give_its_storage_alone(mine: ListBackend, flags: tf.Environment) -> None:
+    def kernel(inputs: Any, attributes: Any, backend: Backend) -> Any:
+        return backend.write(np.array([[1, 2]], np.int32), (1, 2), "int32")
+
+    tf.register_kernel("Stored", "mine", kernel)
+    for mode in (False, True):
+        flags.set("IS_TEST", mode)
+        result = tf.run_kernel("Stored", [])
+        assert (result.shape, result.dtype, result.array_sync()) == ((1, 2), "int32", [[1, 2]])
+    # It is an operand, too.
+    stored = kernel(None, None, mine)
+    assert stored.storage is stored
+
+
+def test_weights_wait_where_the_backend_wants_them(mine: ListBackend) -> None:
+    values = np.array([1, 2], np.float32)
+    assert tf.engine().make_weights(values, (2,), "float32").backend_name == "mine"
+    tf.register_backend("shelf", ListBackend)
+    mine.weights_wait_on = "shelf"
+    weights = tf.engine().make_weights(values, (2,), "float32")
+    assert weights.backend_name == "shelf"
+    tf.register_kernel("Read", "mine", lambda inputs, attributes, backend: _info(backend, 1))
+    tf.run_kernel("Read", [weights])
+    assert (weights.backend_name, weights.array_sync()) == ("mine", [1, 2])
+    mine.weights_wait_on = "nowhere"
+    assert tf.engine().make_weights(values, (2,), "float32").backend_name == "mine"
+
+
 def test_krn_02_unregistered() -> None:
     with pytest.raises(tf.KernelNotFoundError, match="'Nowhere' is not registered for the backend 'cpu'"):
         tf.run_kernel("Nowhere", [])
