@@ -487,6 +487,9 @@ READS: dict[str, tuple[Callable[[tf.Tensor], Any], str]] = {
     "text": (str, r"Tensor\.__str__\(\)"),
     "print": (tf.print, r"print\(\)"),
     "tensor of tensors": (lambda x: tf.tensor([x, x]), r"tensor\(\)"),
+    "value to fill with": (lambda x: tf.fill([2], x), r"fill\(\)"),
+    "value to pad with": (lambda x: tf.pad(tf.zeros([1]), [[1, 1]], x), r"pad\(\)"),
+    "bound of random numbers": (lambda x: tf.random_uniform([2], 0, x), r"random_uniform\(\)"),
     "mask": (lambda x: tf.boolean_mask_async(x.reshape([1]), x.reshape([1]).greater(0)), r"boolean_mask_async\(\)"),
 }
 

@@ -204,3 +204,26 @@ def test_kernels_of_models_refuse(
     assert definition is not None
     with pytest.raises(ValueError, match=message):
         definition.infer(specs, attributes)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "wasm"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: tf.fill([1], v),
+        lambda v: tf.one_hot([0], 2, v, 0.0, "float32"),
+        lambda v: tf.one_hot([1], 2, 0.0, v, "float32"),
+        lambda v: tf.pad(tf.zeros([0]), [[1, 1]], v),
+    ],
+)
+def test_variables_in_the_place_of_numbers_are_read_at_each_call(backend: str, make: Callable[[Any], Any]) -> None:
+    before = tf.get_backend()
+    v = tf.variable(tf.scalar(1))
+    tf.set_backend(backend)
+    try:
+        assert make(v).max().item() == 1
+        v.assign(tf.scalar(2))
+        assert make(v).max().item() == 2
+    finally:
+        v.dispose()
+        tf.set_backend(before)

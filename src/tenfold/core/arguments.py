@@ -1,4 +1,4 @@
-"""Arguments that are plain integers, and lists and pairs of them.
+"""Arguments that are plain values: integers, lists and pairs of them, and what kernels must not see as tensors.
 
 Public functions read them here, so that there is one rule and one message for what is wrong. NumPy's integers and
 whole floats pass as integers, bools do not.
@@ -8,6 +8,17 @@ from __future__ import annotations
 
 from operator import index
 from typing import Any
+
+from tenfold.core.tensor import Tensor
+
+
+def plain_value(value: Any) -> Any:
+    """The value of a tensor of one element, read now, since kernels keep what they make for it; else what was given.
+
+    Raises:
+        ValueError: if a tensor has more elements, or none.
+    """
+    return value.item() if isinstance(value, Tensor) else value
 
 
 def integer(value: Any, argument: str, op: str) -> int:

@@ -101,7 +101,8 @@ def _caller() -> str:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         if frame.f_code.co_filename not in _TRACING_MODULES:
-            name = frame.f_code.co_qualname
+            if "<locals>" not in frame.f_code.co_qualname:  # not what decorators put around an op
+                name = frame.f_code.co_qualname
         elif name:
             break
         frame = frame.f_back

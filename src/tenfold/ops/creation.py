@@ -9,6 +9,7 @@ import numpy as np
 
 from tenfold.codegen.compute import Array, compute
 from tenfold.codegen.expr import Expr, constant
+from tenfold.core.arguments import plain_value
 from tenfold.core.conversion import TensorLike, cast_array, check_shape, convert_to_tensor, infer_dtype, make_tensor
 from tenfold.core.dtypes import DType, check_dtype
 from tenfold.core.engine import ENGINE
@@ -374,4 +375,4 @@ def fill(shape: Sequence[int], value: float | bool | str | bytes, dtype: DType |
     dtype = inferred if dtype is None else check_dtype(dtype, "fill")
     if (dtype == "string") != (inferred == "string"):
         raise ValueError(f"fill: the value {value!r} cannot be stored as {dtype}.")
-    return ENGINE.run_kernel(FILL.name, (), {"shape": lengths, "value": value, "dtype": dtype})
+    return ENGINE.run_kernel(FILL.name, (), {"shape": lengths, "value": plain_value(value), "dtype": dtype})

@@ -7,7 +7,7 @@ from typing import Any
 
 from tenfold.codegen.compute import Array, all_hold, compute, in_range, simplify
 from tenfold.codegen.expr import Expr, call, select
-from tenfold.core.arguments import integer_pairs, integers
+from tenfold.core.arguments import integer_pairs, integers, plain_value
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
@@ -88,7 +88,8 @@ def pad(x: TensorLike, paddings: Paddings, constant_value: float = 0) -> Tensor:
 def _padded(x: TensorLike, paddings: Paddings, constant_value: Any, name: str) -> Tensor:
     tensor = convert_to_tensor(x, "x", name)
     _padded_shape(tensor.shape, paddings, name)
-    return ENGINE.run_kernel(PAD.name, (tensor,), {"paddings": paddings, "constant_value": constant_value})
+    attributes = {"paddings": paddings, "constant_value": plain_value(constant_value)}
+    return ENGINE.run_kernel(PAD.name, (tensor,), attributes)
 
 
 @op()

@@ -11,7 +11,7 @@ import numpy as np
 
 from tenfold.codegen.compute import Array, all_hold, compute
 from tenfold.codegen.expr import Expr, call, cast, constant, select
-from tenfold.core.arguments import integer
+from tenfold.core.arguments import integer, plain_value
 from tenfold.core.conversion import TensorLike, check_shape, convert_to_tensor
 from tenfold.core.dtypes import DType, check_dtype, numpy_dtype
 from tenfold.core.engine import ENGINE
@@ -177,8 +177,8 @@ def one_hot(
         raise ValueError(f"one_hot: argument 'depth' must be 2 at least, got {length}.")
     attributes = {
         "depth": length,
-        "on_value": on_value,
-        "off_value": off_value,
+        "on_value": plain_value(on_value),
+        "off_value": plain_value(off_value),
         "dtype": check_dtype(dtype, "one_hot"),
     }
     return ENGINE.run_kernel(ONE_HOT.name, (positions,), attributes)

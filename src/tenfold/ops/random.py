@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.random import Generator
 
-from tenfold.core.arguments import integer
+from tenfold.core.arguments import integer, plain_value
 from tenfold.core.conversion import TensorLike, cast_array, check_shape, convert_to_tensor
 from tenfold.core.dtypes import DType, is_floating
 from tenfold.core.engine import ENGINE
@@ -70,6 +70,7 @@ def random_normal(
         (2, 3)
     """
     lengths, kind = check_shape(shape, "random_normal"), _number_dtype(dtype, "random_normal")
+    mean, std_dev = plain_value(mean), plain_value(std_dev)
     return _drawn(lambda stream: stream.normal(mean, std_dev, lengths), seed, lengths, kind)
 
 
@@ -110,6 +111,7 @@ def truncated_normal(
         True
     """
     lengths, kind = check_shape(shape, "truncated_normal"), _number_dtype(dtype, "truncated_normal")
+    mean, std_dev = plain_value(mean), plain_value(std_dev)
 
     def draw(stream: Generator) -> np.ndarray:
         values = np.asarray(stream.standard_normal(lengths))
@@ -145,7 +147,7 @@ def random_uniform(
         >>> tf.random_uniform([2, 2], 3, 4, seed=1).less(4).array_sync()
         [[True, True], [True, True]]
     """
-    lengths = check_shape(shape, "random_uniform")
+    lengths, minval, maxval = check_shape(shape, "random_uniform"), plain_value(minval), plain_value(maxval)
     if dtype not in ("float32", "int32", "bool"):
         raise ValueError(f"random_uniform: argument 'dtype' must be 'float32', 'int32' or 'bool', got {dtype!r}.")
 
