@@ -430,7 +430,7 @@ def test_nothing_is_lost_where_compiling_is_interrupted(
     assert (total.numpy() == 5).all()
 
 
-def test_what_finalisers_ask_for_waits_for_its_turn(
+def test_what_is_asked_for_meanwhile_waits_for_its_turn(
     webgl: WebglBackend, composer: Composer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tf.env().set("WEBGL_FLUSH_THRESHOLD", 60)

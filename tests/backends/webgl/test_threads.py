@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 import tenfold as tf
+from tenfold.devices.gl.interface import FLOAT32
 from tenfold.graph.program import Program
 from tests.backends.webgl.test_backend import floats, on_device
 from tests.graph.builder import GraphBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenfold.backends.webgl.backend import WebglBackend
 
 
@@ -108,6 +113,54 @@ def test_threads_share_a_plan(webgl: WebglBackend) -> None:
 
     with ThreadPoolExecutor(5) as pool:
         assert max(pool.map(run, range(10))) < 1e-5
+
+
+def give_back_small(webgl: WebglBackend) -> None:
+    texture = webgl.textures.take(3, 5, 1, FLOAT32)
+    webgl.textures.delete_above = 0
+    webgl.textures.give_back(texture)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda webgl: webgl.programs.get("out vec4 y; void main() { y = vec4(17); }", ()),
+        lambda webgl: webgl.textures.take(3, 7, 1, FLOAT32),
+        give_back_small,
+        lambda webgl: webgl.commands.add(lambda device: None),
+    ],
+)
+def test_nobody_who_waits_for_the_device_has_a_lock(
+    webgl: WebglBackend, monkeypatch: pytest.MonkeyPatch, ask: Callable[[WebglBackend], object]
+) -> None:
+    webgl.textures.give_back(webgl.textures.take(3, 5, 1, FLOAT32))
+    monkeypatch.setattr(webgl.commands, "longest", 1)
+    monkeypatch.setattr(webgl.textures, "delete_above", -1)
+    thread = threading.Thread(target=ask, args=(webgl,))
+    with webgl.commands.device():  # as plans that go have it while they give back what they had
+        thread.start()
+        thread.join(0.1)
+        assert thread.is_alive()
+        for lock in (webgl.programs._lock, webgl.textures._lock):
+            assert lock.acquire(timeout=1)
+            lock.release()
+    thread.join()
+
+
+def test_finalisers_do_not_wait(webgl: WebglBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = GraphBuilder()
+    held = [Program(build.graph(build.add("Relu", build.input("x"))))]
+    held[0].run({"x": tf.tensor(floats(40, 40))})
+    webgl.finish()
+    programs = len(webgl.programs)
+    monkeypatch.setattr(webgl.commands, "longest", 1)
+    thread = threading.Thread(target=lambda: (held.clear(), gc.collect()))
+    with webgl.commands.device():
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+    webgl.finish()
+    assert len(webgl.programs) < programs
 
 
 def test_slices_are_read_while_others_compute(webgl: WebglBackend) -> None:

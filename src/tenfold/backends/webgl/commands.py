@@ -66,6 +66,10 @@ class Commands:
         if len(self._waiting) >= self.longest:
             self.submit()
 
+    def add_later(self, command: Command) -> None:
+        """Ask for it from a finaliser, whose thread may be anywhere, and have any lock: nothing is worked off."""
+        self._waiting.append(command)
+
     def upload(self, texture: Texture, texels: np.ndarray) -> None:
         """Ask for a texture to be filled with `[layer, row, column, component]` texels."""
         self._bytes_waiting += texels.nbytes
@@ -147,7 +151,7 @@ class Commands:
 
     def _work_off(self, device: NativeGlDevice) -> None:
         if self._working_off:
-            return  # a finaliser, or a command, asks for more: it waits for its turn
+            return  # a command asks for more, which waits for its turn
         self._working_off = True
         try:
             self._work_off_all(device)

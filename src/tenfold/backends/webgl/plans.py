@@ -84,7 +84,7 @@ class Holdings:
 
     def close(self) -> None:
         """Give everything back that no output needs; called from finalisers, which only enqueue."""
-        self._backend.commands.add(lambda device: self._close())
+        self._backend.commands.add_later(lambda device: self._close())
 
     def _close(self) -> None:
         self.is_open = False

@@ -38,21 +38,32 @@ class Programs:
         """The program of a fragment shader, compiled when it is first wanted; give it back with `release`."""
         text = (rounded_to_halves(body) if self.half else body, tuple(samplers))
         with self._lock:
-            found = self._by_text.get(text)
-            if found is None:
-                with self._commands.device() as device:
-                    found = self._by_text[text] = device.compile(*text)
-                self._texts[found.handle] = text
-                self._users[found.handle] = 0
-            self._users[found.handle] += 1
+            found = self._used(text)
+        if found is not None:
             return found
+        # Whoever has the device may wait for the lock, so nobody with the lock waits for the device.
+        with self._commands.device() as device, self._lock:
+            found = self._used(text)
+            if found is None:
+                found = self._by_text[text] = device.compile(*text)
+                self._texts[found.handle] = text
+                self._users[found.handle] = 1
+            return found
+
+    def _used(self, text: Text) -> Program | None:
+        """The program of a text with one user more, if there is one."""
+        found = self._by_text.get(text)
+        if found is not None:
+            self._users[found.handle] += 1
+        return found
 
     def release(self, program: Program) -> None:
         """Give a program back; it is deleted when nobody uses it any more."""
         handle = program.handle
         with self._lock:
             self._users[handle] -= 1
-            if self._users[handle] == 0:
-                del self._users[handle]
-                del self._by_text[self._texts.pop(handle)]
-                self._commands.delete_program(program)
+            if self._users[handle]:
+                return
+            del self._users[handle]
+            del self._by_text[self._texts.pop(handle)]
+        self._commands.delete_program(program)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ class TexturePool:
     def give_back(self, texture: Texture) -> None:
         """Let others use a texture, or delete it if more is allocated than wanted."""
         if 0 <= self.delete_above < self.bytes_allocated:
-            with self._lock:
-                self._delete(texture)
+            self._delete(texture)
         else:
             self._shelf_of[texture.handle].free.append(texture)
 
@@ -102,24 +102,26 @@ class TexturePool:
 
     def delete_free(self) -> None:
         """Delete all textures that nobody uses."""
-        with self._lock:
-            for shelf in list(self._shelves.values()):
-                while shelf.free:
+        for shelf in list(self._shelves.values()):
+            with suppress(IndexError):  # others take some meanwhile
+                while True:
                     self._delete(shelf.free.pop())
 
     def _delete(self, texture: Texture) -> None:
-        self.bytes_allocated -= self._shelf_of.pop(texture.handle).bytes
+        with self._lock:
+            self.bytes_allocated -= self._shelf_of.pop(texture.handle).bytes
         self._commands.add(lambda device: device.delete_texture(texture))
 
     def _allocate(self, shelf: Shelf) -> Texture:
+        # Whoever has the device may wait for the lock, so nobody with the lock waits for the device.
+        try:
+            with self._commands.device() as device:
+                texture = device.create_texture(*shelf.size)
+        except MemoryError:
+            self.delete_free()
+            with self._commands.device_in_order() as device:
+                texture = device.create_texture(*shelf.size)
         with self._lock:
-            try:
-                with self._commands.device() as device:
-                    texture = device.create_texture(*shelf.size)
-            except MemoryError:
-                self.delete_free()
-                with self._commands.device_in_order() as device:
-                    texture = device.create_texture(*shelf.size)
             self.bytes_allocated += shelf.bytes
             self._shelf_of[texture.handle] = shelf
-            return texture
+        return texture
