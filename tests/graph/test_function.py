@@ -544,8 +544,9 @@ def test_lengths_from_values_are_refused_where_needed() -> None:
     for use in uses:
         with pytest.raises(tf.TracingError, match=r"depends on values \(Unique gives it\)"):
             tf.function(use)(tf.tensor([1.0, 1.0, 2.0]))
-    with pytest.raises(ValueError, match=r"broadcast together with shapes \[\?\] and \[2\]"):
+    with pytest.raises(ValueError, match=r"broadcast together with shapes \[\?\] and \[2\]") as caught:
         tf.function(lambda x: unique(x).add([1, 2]))(tf.tensor([1.0, 1.0, 2.0]))
+    assert any("values (of Unique)" in note for note in caught.value.__notes__)
 
 
 def test_lengths_from_values_are_handed_on() -> None:

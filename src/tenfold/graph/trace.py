@@ -97,8 +97,9 @@ def trace(
         symbols = [work.argument(value, name) for value, name in zip(args, names, strict=True)]
         by_name = {name: work.argument(value, name) for name, value in kwargs.items()}
         return work.finish(function(*symbols, **by_name))
-    except BaseException:
+    except BaseException as error:
         work.dispose_constants()
+        work.explain(error)
         raise
     finally:
         INTERCEPTORS.reset(before[0])
@@ -134,6 +135,7 @@ class _Trace:
         self._constants: dict[str, Tensor] = {}
         self._known: dict[Any, Ref] = {}
         self._symbols: list[ref[Tensor]] = []
+        self._unknown: dict[str, None] = {}  # the kernels whose results have unknown lengths
 
     # -- what the function is given, and what it gives ----------------------------------------------------
 
@@ -191,6 +193,14 @@ class _Trace:
             if symbol is not None:
                 symbol.dispose()
 
+    def explain(self, error: BaseException) -> None:
+        """Add to an error of an op what the lengths are that it shows as `?`."""
+        if isinstance(error, ValueError) and self._unknown:
+            error.add_note(
+                f"Lengths shown as ? depend on values (of {', '.join(self._unknown)}) and are taken for different from "
+                "others while a function is traced. Pad to a length that is fixed, or end the function before."
+            )
+
     def dispose_constants(self) -> None:
         """Give up what a graph that does not come about would have kept."""
         for tensor in self._constants.values():
@@ -227,8 +237,15 @@ class _Trace:
         specs = [None if tensor is None else TensorSpec(tensor.shape, tensor.dtype) for tensor in call.inputs]
         inferred = kernel.infer(specs, call.attributes)
         if isinstance(inferred, TensorSpec):
-            return _with_unknown_lengths(inferred, kernel.name)
-        return [_with_unknown_lengths(spec, kernel.name) for spec in inferred]
+            return self._with_unknown_lengths(inferred, kernel.name)
+        return [self._with_unknown_lengths(spec, kernel.name) for spec in inferred]
+
+    def _with_unknown_lengths(self, spec: TensorSpec, kernel: str) -> TensorSpec:
+        if not any(isinstance(length, int) and length < 0 for length in spec.shape):
+            return spec
+        self._unknown[kernel] = None
+        lengths: list[Any] = [UnknownLength(kernel) if length == -1 else length for length in spec.shape]
+        return TensorSpec(tuple(lengths), spec.dtype)
 
     # -- nodes --------------------------------------------------------------------------------------------
 
@@ -315,13 +332,6 @@ class _Trace:
 
 def _is_symbolic(tensor: Tensor) -> bool:
     return is_symbol(tensor) or isinstance(tensor, Variable)
-
-
-def _with_unknown_lengths(spec: TensorSpec, kernel: str) -> TensorSpec:
-    if not any(isinstance(length, int) and length < 0 for length in spec.shape):
-        return spec
-    lengths: list[Any] = [UnknownLength(kernel) if length == -1 else length for length in spec.shape]
-    return TensorSpec(tuple(lengths), spec.dtype)
 
 
 def _settled_attributes(call: KernelCall) -> Attributes:
