@@ -81,6 +81,7 @@ def _again(counter: int, step: int) -> list[bytes]:
 def calls(device: NativeWasmDevice) -> dict[str, Callable[[], object]]:
     """What eager code does for each op."""
     nothing = device.load(module(), "calls").function("nothing")
+    in_short = nothing.in_short(3)
     store = wasmtime.Store()
     unshared = wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(1, None)))
     exports = wasmtime.Instance(store, wasmtime.Module(store.engine, module(shared=False)), [unshared]).exports(store)
@@ -91,6 +92,7 @@ def calls(device: NativeWasmDevice) -> dict[str, Callable[[], object]]:
     address, few = allocator.allocate(64), np.zeros(4, "float32")
     return {
         "a call of three numbers": lambda: nothing(1, 2, 3),
+        "the same in short, with its last number given before": lambda: in_short(1, 2),
         "the package's own call": lambda: packaged(store, 1, 2, 3),
         "a block of 256 bytes, allocated and freed": lambda: allocator.free(allocator.allocate(256)),
         "a block of 4 MB, allocated and freed": lambda: allocator.free(allocator.allocate(4 << 20)),
