@@ -515,10 +515,8 @@ def test_reading_what_is_known_is_fine() -> None:
 def test_what_waits_is_refused() -> None:
     async def later() -> None: ...
 
-    made = later()
     with pytest.raises(tf.TracingError, match="something to be awaited"):
-        tf.function(lambda x: made)(tf.scalar(1))
-    made.close()
+        tf.function(lambda x: later())(tf.scalar(1))
     with pytest.raises(tf.TracingError, match=r"an iterator, .* returned a map\. Return a list"):
         tf.function(lambda x: map(x.mul, [1, 2]))(tf.scalar(1))
 

@@ -158,6 +158,8 @@ class _Trace:
 
         def slot(leaf: Any) -> Any:
             if inspect.isawaitable(leaf):
+                if inspect.iscoroutine(leaf):
+                    leaf.close()  # so that Python does not warn of it besides
                 raise TracingError(
                     f"A traced function must not return something to be awaited, but returned a {type(leaf).__name__}. "
                     "Return tensors, and wait for their values outside of the function."
