@@ -169,3 +169,19 @@ def check_threads() -> None:
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(work, range(9)))
     assert traced.trace_count == len(expected)
+
+
+def check_steps_in_threads() -> None:
+    """Several threads call one function that reads a variable and assigns to it."""
+    total = tf.variable(tf.zeros([3]))
+    count = tf.function(lambda x: total.assign(total.add(x)))
+
+    def work(_: int) -> None:
+        with tf.tidy():
+            for _ in range(25):
+                count(tf.ones([3]))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(6)))
+    assert total.array_sync() == [150] * 3
+    total.dispose()

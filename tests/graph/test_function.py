@@ -17,7 +17,7 @@ import tenfold as tf
 from tenfold.core.engine import INTERCEPTORS
 from tenfold.core.tracing import TRACE
 from tenfold.graph.function import CAPACITY
-from tests.graph.function_cases import CASES, Case, check, check_threads, check_training
+from tests.graph.function_cases import CASES, Case, check, check_steps_in_threads, check_threads, check_training
 
 
 def spec(*shape: int, dtype: str = "float32") -> tf.TensorSpec:
@@ -796,6 +796,7 @@ def test_inputs_may_be_disposed_after_a_call() -> None:
 
 def test_threads_share_a_function() -> None:
     check_threads()
+    check_steps_in_threads()
 
 
 def test_each_backend_has_its_traces() -> None:

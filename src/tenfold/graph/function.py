@@ -38,6 +38,9 @@ R = TypeVar("R")
 CAPACITY = 64
 """How many traces a function keeps; the least recently used ones go."""
 
+_ASSIGNING = RLock()
+"""Held by a call that assigns to variables from reading them on, so that steps of training in threads take turns."""
+
 ENV.register_flag("RUN_FUNCTIONS_EAGERLY", lambda: False)
 
 
@@ -89,7 +92,7 @@ class ConcreteFunction:
         self._arguments = traced.arguments
         self._host_steps: tuple[HostStep, ...] = traced.host_steps
         self._result = traced.result
-        self._is_single = type(traced.result) is Slot and not traced.assigned
+        self._is_single = type(traced.result) is Slot
         self._program = Program(traced.graph)
         made = (step.name for step in traced.host_steps if step.name)
         self._fixed = FixedProgram(self._program, (*traced.arguments, *traced.variables, *made))
@@ -109,12 +112,19 @@ class ConcreteFunction:
 
     def _run(self, tensors: Sequence[Tensor]) -> Any:
         """What the function returns for tensors of the specs that it was traced with, which nobody checks here."""
-        fed = (*tensors, *self.variables)
-        values = self._run_after_host(fed) if self._host_steps else self._fixed.run(fed)
-        if self._is_single:
-            return values[0]
-        self._assign(values[len(values) - len(self.assigned) :])
+        if self.assigned:
+            with _ASSIGNING:
+                values = self._values(tensors)
+                self._assign(values[len(values) - len(self.assigned) :])
+        else:
+            values = self._values(tensors)
+            if self._is_single:
+                return values[0]
         return map_leaves(self._result, lambda leaf: values[leaf.index] if type(leaf) is Slot else leaf)
+
+    def _values(self, tensors: Sequence[Tensor]) -> list[Any]:
+        fed = (*tensors, *self.variables)
+        return self._run_after_host(fed) if self._host_steps else self._fixed.run(fed)
 
     def _run_after_host(self, fed: Sequence[Tensor]) -> list[Any]:
         made: list[Tensor] = []

@@ -8,7 +8,15 @@ import pytest
 
 import tenfold as tf
 from tenfold.graph.program import make_form
-from tests.graph.function_cases import CASES, Case, check, check_threads, check_training, compare
+from tests.graph.function_cases import (
+    CASES,
+    Case,
+    check,
+    check_steps_in_threads,
+    check_threads,
+    check_training,
+    compare,
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -18,6 +26,7 @@ def test_results(wasm: Any, case: Case) -> None:
 
 def test_threads(wasm: Any) -> None:
     check_threads()
+    check_steps_in_threads()
 
 
 def test_training(wasm: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tenfold as tf
-from tests.graph.function_cases import CASES, Case, check, check_threads, check_training
+from tests.graph.function_cases import CASES, Case, check, check_steps_in_threads, check_threads, check_training
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -18,6 +18,7 @@ def test_results(webgl: Any, case: Case) -> None:
 
 def test_threads(webgl: Any) -> None:
     check_threads()
+    check_steps_in_threads()
 
 
 def test_training(webgl: Any) -> None:
