@@ -172,14 +172,16 @@ def check_threads() -> None:
 
 
 def check_steps_in_threads() -> None:
-    """Several threads call one function that reads a variable and assigns to it."""
+    """Several threads call functions that read a variable and assign to it, and another that only reads it."""
     total = tf.variable(tf.zeros([3]))
     count = tf.function(lambda x: total.assign(total.add(x)))
+    look = tf.function(lambda x: total.add(x))
 
     def work(_: int) -> None:
         with tf.tidy():
             for _ in range(25):
                 count(tf.ones([3]))
+                assert len({*look(tf.ones([3])).array_sync()}) == 1
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(work, range(6)))

@@ -22,7 +22,7 @@ from tenfold.core.engine import INTERCEPTORS
 from tenfold.core.environment import ENV
 from tenfold.core.kernel import TensorSpec
 from tenfold.core.pending import Pending
-from tenfold.core.tensor import RELEASED, Tensor
+from tenfold.core.tensor import RELEASED, SavedTensor, Tensor
 from tenfold.core.variables import Variable
 from tenfold.graph.input_signature import InputSignature
 from tenfold.graph.structures import Leaves, as_tensors, map_leaves
@@ -39,7 +39,8 @@ CAPACITY = 64
 """How many traces a function keeps; the least recently used ones go."""
 
 _ASSIGNING = RLock()
-"""Held by a call that assigns to variables from reading them on, so that steps of training in threads take turns."""
+"""Held by a call that assigns to variables from reading them on, so that steps of training in threads take turns. A call
+that only reads them holds it while it takes hold of their values, which a step in another thread may replace."""
 
 ENV.register_flag("RUN_FUNCTIONS_EAGERLY", lambda: False)
 
@@ -123,7 +124,17 @@ class ConcreteFunction:
         return map_leaves(self._result, lambda leaf: values[leaf.index] if type(leaf) is Slot else leaf)
 
     def _values(self, tensors: Sequence[Tensor]) -> list[Any]:
-        fed = (*tensors, *self.variables)
+        if self.assigned or not self.variables:
+            return self._run_on((*tensors, *self.variables))
+        with _ASSIGNING:
+            held = [SavedTensor(variable) for variable in self.variables]
+        try:
+            return self._run_on((*tensors, *held))
+        finally:
+            for tensor in held:
+                tensor.dispose()
+
+    def _run_on(self, fed: Sequence[Tensor]) -> list[Any]:
         return self._run_after_host(fed) if self._host_steps else self._fixed.run(fed)
 
     def _run_after_host(self, fed: Sequence[Tensor]) -> list[Any]:
