@@ -39,8 +39,8 @@ CAPACITY = 64
 """How many traces a function keeps; the least recently used ones go."""
 
 _ASSIGNING = RLock()
-"""Held by a call that assigns to variables from reading them on, so that steps of training in threads take turns. A call
-that only reads them holds it while it takes hold of their values, which a step in another thread may replace."""
+"""Held by a call that assigns to variables from reading them on, so that steps of training in threads take turns. A
+call that only reads them holds it while it takes hold of their values, which a step in another thread may replace."""
 
 ENV.register_flag("RUN_FUNCTIONS_EAGERLY", lambda: False)
 
