@@ -28,8 +28,9 @@ from tenfold.backends.webgl.routines.convolution import (
 from tenfold.codegen.compute import Array, broadcast, compute, flatten, in_range, modulo, quotient, simplify
 from tenfold.codegen.expr import Expr, constant, select
 from tenfold.codegen.fusing import ElementwiseStage, applied, inlined, with_stages
+from tenfold.codegen.glsl.epilogues import render_epilogue
 from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits
-from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render, render_epilogue
+from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render
 from tenfold.core.kernel import TensorSpec, find_kernel_definition
 from tenfold.core.windows import ConvInfo, conv2d_info
 from tenfold.devices.gl.interface import INT32, Format, Limits

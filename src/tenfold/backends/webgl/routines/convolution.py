@@ -17,8 +17,9 @@ import numpy as np
 
 from tenfold.codegen.compute import Array, both, compute, in_range, modulo, quotient, simplify
 from tenfold.codegen.expr import Expr, select
+from tenfold.codegen.glsl.epilogues import Epilogue
 from tenfold.codegen.glsl.layouts import TEXEL, Columns
-from tenfold.codegen.glsl.renderer import Epilogue, divided, store_columns
+from tenfold.codegen.glsl.renderer import divided, store_columns
 from tenfold.core.windows import ConvInfo
 
 OWN_SOURCES: Final = 2
@@ -183,6 +184,7 @@ class _Writer:
             *(f"    vec4 s{i} = vec4(0.0);" for i in self._range),
             *self._columns(),
             *self._loops(),
+            "    prepare(group);",
             *store_columns(
                 [f"finish(image, row, block, {j}, group, s{j})" for j in self._range], "columns", "channels"
             ),
@@ -262,17 +264,23 @@ class _Writer:
     def _row(self, indent: str, first_tap: str) -> list[str]:
         if self._depthwise:
             return [indent + line for line in self._depthwise_row(first_tap)]
+        taps = self._info.filter_height * self._taps
+        rows = [_weight_row(tap, f"group * {taps} + {first_tap} + {tap}") for tap in range(self._taps)]
         inner = [
-            f"{indent}    float further = float(k) * floats[0];",
-            f"{indent}    vec4 {', '.join(self._weights(first_tap))}, a;",
+            f"{indent}    float further = float(k) * floats[0], across = (float(k * 4) + 0.5) * floats[2];",
+            f"{indent}    vec4 {', '.join(self._weights())}, a;",
             *(f"{indent}    {line}" for column in self._used() for line in self._products(column)),
         ]
-        return [f"{indent}for (int k = 0; k < groups_in; k++) {{", *inner, f"{indent}}}"]
-
-    def _weights(self, first_tap: str) -> list[str]:
-        taps = self._info.filter_height * self._taps
         return [
-            f"w{tap}{component} = {_weight(f'k * 4 + {i}', f'group * {taps} + {first_tap} + {tap}')}"
+            *(f"{indent}{row}" for row in rows),
+            f"{indent}for (int k = 0; k < groups_in; k++) {{",
+            *inner,
+            f"{indent}}}",
+        ]
+
+    def _weights(self) -> list[str]:
+        return [
+            f"w{tap}{component} = {_weight(f'across + {i}.0 * floats[2]' if i else 'across', tap)}"
             for tap in range(self._taps)
             for i, component in enumerate(self._components)
         ]
@@ -285,8 +293,9 @@ class _Writer:
         return lines
 
     def _depthwise_row(self, first_tap: str) -> list[str]:
-        weights = [f"w{tap} = {_weight('group', f'{first_tap} + {tap}')}" for tap in range(self._taps)]
-        lines = [f"vec4 {', '.join(weights)}, a;"]
+        lines = [_weight_row(tap, f"{first_tap} + {tap}") for tap in range(self._taps)]
+        weights = [f"w{tap} = {_weight('(float(group) + 0.5) * floats[2]', tap)}" for tap in range(self._taps)]
+        lines.append(f"vec4 {', '.join(weights)}, a;")
         for column in self._used():
             lines.append(f"a = {self._pixel(column, '')};")
             lines += [f"s{j} += a * w{tap};" for j, tap in self._readers(column)]
@@ -297,6 +306,10 @@ def _row_place(indent: str, row: str) -> list[str]:
     return [f"{indent}float v = (float(ints[1] + image * rows_in + {row}) + 0.5) * floats[1];"]
 
 
-def _weight(x: str, row: str) -> str:
-    place = f"(float({x}) + 0.5) * floats[2], (float(ints[2] + {row}) + 0.5) * floats[3], 0.0"
-    return f"textureLod(filter_source, vec3({place}), 0.0)"
+def _weight_row(tap: int, row: str) -> str:
+    """Where the weights of a tap lie, before the loop: not every compiler moves what stays the same out of it."""
+    return f"float down{tap} = (float(ints[2] + {row}) + 0.5) * floats[3];"
+
+
+def _weight(x: str, tap: int) -> str:
+    return f"textureLod(filter_source, vec3({x}, down{tap}, 0.0), 0.0)"
