@@ -78,7 +78,9 @@ class WasmPlan:
             fresh: list[int] = []
             try:
                 for number in self.own_outputs:
-                    fresh.append(allocator.allocate(made.places[number].nbytes * self.samples))
+                    # The last sample, too, needs room for whole vectors.
+                    nbytes = made.places[number].nbytes
+                    fresh.append(allocator.allocate(nbytes * (self.samples - 1) + aligned(nbytes)))
                 self.run([storage.data for storage in given], fresh)
             except BaseException:
                 for address in fresh:
