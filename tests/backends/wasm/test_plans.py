@@ -308,10 +308,10 @@ def test_threads_wait_only_where_they_must() -> None:
     made = Assembly(places, [], [3], [])
     # Two values of an input, one after the other; then what reads one of them; then what writes over both.
     calls = [_call(3, 0), _call(3, 1), _call(0, 3), _call(3, 2)]
-    assert barriers_before(made, calls[:2]) == [False, False]
-    assert barriers_before(made, [calls[0], calls[1], _call(0, 1)]) == [False, False, True]
-    assert barriers_before(made, [calls[0], calls[3]]) == [False, True]
-    assert barriers_before(made, [_call(1, 0), _call(3, 1)]) == [False, True]
+    assert barriers_before(made, [(calls[0],), (calls[1],)]) == [False, False]
+    assert barriers_before(made, [(calls[0],), (calls[1],), (_call(0, 1),)]) == [False, False, True]
+    assert barriers_before(made, [(calls[0],), (calls[3],)]) == [False, True]
+    assert barriers_before(made, [(_call(1, 0),), (_call(3, 1),)]) == [False, True]
 
 
 # -- what is not planned ------------------------------------------------------------------------------------

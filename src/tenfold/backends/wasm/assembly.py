@@ -16,11 +16,13 @@ from typing import Final
 import numpy as np
 
 from tenfold.backends.wasm.arena import Lifetime, aligned, offsets
+from tenfold.backends.wasm.chains import Chain, chains
 from tenfold.backends.wasm.checks import CHECKS
 from tenfold.backends.wasm.compilation import IN_MEMORY, VIEWS
 from tenfold.backends.wasm.step_programs import SCRATCH, NotPlannedError, Packed, StepPrograms, step_programs
 from tenfold.backends.wasm.terms import Inside, Single, Slots, StageTerms, StepTerms, Stored, Term
 from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
+from tenfold.codegen.routines.routine import Walk
 from tenfold.core.kernel import TensorSpec, find_kernel_definition
 from tenfold.core.storage import Shape
 from tenfold.graph.plan import EpilogueStage, Plan, Step
@@ -69,11 +71,13 @@ class PlannedCall:
         program: what runs.
         places: what its buffers are; `SCRATCH` for memory of the thread's own.
         step: the number of the step that it belongs to.
+        walk: how its blocks go through the first place and the last, if they do so in order.
     """
 
     program: Program
     places: tuple[int, ...]
     step: int
+    walk: Walk | None = None
 
     @property
     def read(self) -> tuple[int, ...]:
@@ -93,6 +97,7 @@ class Assembly:
     Attributes:
         places: where values lie.
         calls: what runs, in order.
+        chains: the calls, as those that take turns.
         inputs: the place of each input of the plan.
         outputs: the place of each output of the plan; several may be one.
         flags: places of bools that say whether a run met an index that is wrong.
@@ -107,6 +112,7 @@ class Assembly:
     inputs: list[int]
     outputs: list[int]
     flags: list[int] = field(default_factory=list)
+    chains: list[Chain] = field(default_factory=list)
     arena: int = 0
     constants: int = 0
     scratch: int = 0
@@ -221,9 +227,9 @@ class _Assembler:
         places = [*slots.numbers]
         places += [self._packed_place(packed, places) for packed in found.packed]
         places += [self._new_place(Kind.ARENA, nbytes) for nbytes in found.computed]
-        for program, values in found.stages:
+        for program, values, walk in found.stages:
             at = tuple([SCRATCH if value == SCRATCH else places[value] for value in values])
-            self._calls.append(PlannedCall(program, at, number))
+            self._calls.append(PlannedCall(program, at, number, walk))
         self._scratch = max(self._scratch, found.scratch)
         if found.flag is not None:
             self._flags.append(places[found.flag])
@@ -278,10 +284,11 @@ def _lay_out(made: Assembly) -> None:
             places[number].kind = Kind.OUTPUT
     for order, number in enumerate(made.fresh):
         places[number].offset = order
+    made.chains = chains(made.calls, places, {*made.outputs, *made.flags})
     first: dict[int, int] = {}
     last: dict[int, int] = {}
-    for at, call in enumerate(made.calls):
-        for number in (*call.read, call.written):
+    for at, chain in enumerate(made.chains):
+        for number in (number for call in chain for number in (*call.read, call.written)):
             first.setdefault(number, at)
             last[number] = at
     for number in first:

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tenfold.backends.wasm.assembly import Assembly, Kind, PlannedCall
+from tenfold.backends.wasm.chains import Chain, turn
 from tenfold.backends.wasm.step_programs import SCRATCH
 from tenfold.codegen.loops.program import Program
+from tenfold.codegen.routines.routine import Walk
 from tenfold.codegen.wasm.assembler import Code, ImportedMemory, Module
 from tenfold.codegen.wasm.instructions import (
     CODES,
@@ -50,10 +52,10 @@ def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -
         if planned.program not in functions:
             add_program(module, planned.program, functions)
     writer = _Writer(assembly, functions, add_barrier(module, shared))
-    module.add(writer.run(assembly.calls), RUN)
+    module.add(writer.run(assembly.chains), RUN)
     if separately:
         for number, planned in enumerate(assembly.calls):
-            module.add(writer.run([planned]), f"call{number}")
+            module.add(writer.run([(planned,)]), f"call{number}")
     return module.encode()
 
 
@@ -67,18 +69,21 @@ class _Writer:
         self._inputs = len(assembly.inputs)
         self._own = assembly.fresh
 
-    def run(self, calls: Sequence[PlannedCall]) -> Code:
-        """A function that runs calls in order."""
+    def run(self, chains: Sequence[Chain]) -> Code:
+        """A function that runs chains of calls in order."""
         code = Code([I32] * (INPUTS + self._inputs + len(self._own)))
         scratch = code.local(I32)
         mine = [local_get(THREAD), i32_const(self._assembly.scratch), CODES["i32.mul"]]
         code.emit(local_get(SCRATCHES), *mine, CODES["i32.add"], local_set(scratch))
         code.emit(CODES["loop"] + EMPTY_BLOCK)
-        barriers = barriers_before(self._assembly, calls)
-        for planned, waits in zip(calls, barriers, strict=True):
+        barriers = barriers_before(self._assembly, chains)
+        for chain, waits in zip(chains, barriers, strict=True):
             if waits:
                 code.emit(*self._wait())
-            code.emit(*self._call(planned, scratch))
+            if len(chain) == 1:
+                code.emit(*self._call(chain[0], scratch))
+            else:
+                self._take_turns(code, chain, scratch)
         code.emit(*self._next_sample(), END)
         return code
 
@@ -86,18 +91,47 @@ class _Writer:
         return [local_get(COUNT), call(self._barrier)]
 
     def _call(self, planned: PlannedCall, scratch: int) -> Iterable[bytes]:
-        for number in planned.places:
-            yield from [local_get(scratch)] if number == SCRATCH else self._address(number)
+        """A thread's part of a call."""
+        yield from self._addresses(planned, scratch)
         blocks = planned.program.blocks
         if blocks == 1:
             # The last thread has it; others skip the call.
             yield i32_const(0)
             yield from [local_get(THREAD), CODES["i32.eqz"]]
         else:
-            yield from [i32_const(blocks), local_get(THREAD), CODES["i32.mul"], local_get(COUNT), CODES["i32.div_u"]]
-            after = [local_get(THREAD), i32_const(1), CODES["i32.add"]]
-            yield from [i32_const(blocks), *after, CODES["i32.mul"], local_get(COUNT), CODES["i32.div_u"]]
+            yield from [*_share_of(blocks, 0), *_share_of(blocks, 1)]
         yield call(self._functions[planned.program])
+
+    def _take_turns(self, code: Code, chain: Chain, scratch: int) -> None:
+        """A thread's part of the last call of a chain, some blocks at a time, and before them what they need."""
+        *others, last = chain
+        at, end, after = code.local(I32), code.local(I32), code.local(I32)
+        done, needed = [code.local(I32) for _ in others], [code.local(I32) for _ in others]
+        code.emit(*_share_of(last.program.blocks, 0), local_set(at), *_share_of(last.program.blocks, 1), local_set(end))
+        # Where the others begin: with what the first block of the next call reads.
+        first = at
+        for planned, follower, begun in reversed(list(zip(others, chain[1:], done, strict=True))):
+            code.emit(*_first_block(planned, follower, first), local_set(begun))
+            first = begun
+        code.emit(CODES["block"] + EMPTY_BLOCK, CODES["loop"] + EMPTY_BLOCK)
+        code.emit(local_get(at), local_get(end), CODES["i32.ge_u"], CODES["br_if"] + unsigned(1))
+        length = turn(chain, self._assembly.places)
+        code.emit(*_lesser([local_get(at), i32_const(length), CODES["i32.add"]], [local_get(end)], after))
+        until = after
+        for planned, follower, need in reversed(list(zip(others, chain[1:], needed, strict=True))):
+            code.emit(*_blocks_for(planned, follower, until, need))
+            until = need
+        for planned, begun, need in zip(others, done, needed, strict=True):
+            code.emit(local_get(begun), local_get(need), CODES["i32.lt_u"], CODES["if"] + EMPTY_BLOCK)
+            code.emit(*self._addresses(planned, scratch), local_get(begun), local_get(need))
+            code.emit(call(self._functions[planned.program]), local_get(need), local_set(begun), END)
+        code.emit(*self._addresses(last, scratch), local_get(at), local_get(after))
+        code.emit(call(self._functions[last.program]), local_get(after), local_set(at))
+        code.emit(CODES["br"] + unsigned(0), END, END)
+
+    def _addresses(self, planned: PlannedCall, scratch: int) -> Iterable[bytes]:
+        for number in planned.places:
+            yield from [local_get(scratch)] if number == SCRATCH else self._address(number)
 
     def _address(self, number: int) -> list[bytes]:
         place = self._assembly.places[number]
@@ -123,21 +157,56 @@ class _Writer:
         ]
 
 
-def barriers_before(assembly: Assembly, calls: Sequence[PlannedCall]) -> list[bool]:
-    """Whether threads have to wait for each other before each call."""
+def _share_of(blocks: int, after: int) -> list[bytes]:
+    """The first block of a thread, or of the one after it."""
+    thread = [local_get(THREAD), i32_const(after), CODES["i32.add"]] if after else [local_get(THREAD)]
+    return [i32_const(blocks), *thread, CODES["i32.mul"], local_get(COUNT), CODES["i32.div_u"]]
+
+
+def _walk(planned: PlannedCall) -> Walk:
+    if planned.walk is None:
+        raise ValueError(f"{planned.program.name} does not go through its image in order.")
+    return planned.walk
+
+
+def _first_block(planned: PlannedCall, follower: PlannedCall, first: int) -> list[bytes]:
+    """The block that writes the first element which a block of the next call reads."""
+    read, written = _walk(follower), _walk(planned).written
+    begin = [local_get(first), i32_const(read.step), CODES["i32.mul"]]
+    inside = [*begin, i32_const(read.before), CODES["i32.sub"]]
+    reaches_back = [*begin, i32_const(read.before), CODES["i32.gt_u"]]
+    return [*inside, i32_const(0), *reaches_back, CODES["select"], i32_const(written), CODES["i32.div_u"]]
+
+
+def _blocks_for(planned: PlannedCall, follower: PlannedCall, until: int, need: int) -> list[bytes]:
+    """How many blocks must have run before the next call may run up to a block."""
+    read, written = _walk(follower), _walk(planned).written
+    elements = [local_get(until), i32_const(1), CODES["i32.sub"], i32_const(read.step), CODES["i32.mul"]]
+    elements += [i32_const(read.reach + written - 1), CODES["i32.add"], i32_const(written), CODES["i32.div_u"]]
+    return _lesser(elements, [i32_const(planned.program.blocks)], need)
+
+
+def _lesser(one: Sequence[bytes], other: Sequence[bytes], result: int) -> list[bytes]:
+    """The lesser of two numbers, into a local."""
+    both = [*one, local_tee(result), *other, local_get(result), *other, CODES["i32.lt_u"], CODES["select"]]
+    return [*both, local_set(result)]
+
+
+def barriers_before(assembly: Assembly, chains: Sequence[Chain]) -> list[bool]:
+    """Whether threads have to wait for each other before each chain of calls."""
     found = []
     read: list[tuple[Kind, int, int]] = []
     written: list[tuple[Kind, int, int]] = []
-    for planned in calls:
-        reads = [_extent(assembly, number) for number in planned.read]
-        writes = _extent(assembly, planned.written)
-        waits = any(_meet(one, writes) for one in (*read, *written))
+    for chain in chains:
+        reads = [_extent(assembly, number) for planned in chain for number in planned.read]
+        writes = [_extent(assembly, planned.written) for planned in chain]
+        waits = any(_meet(one, other) for one in (*read, *written) for other in writes)
         waits = waits or any(_meet(one, other) for one in reads for other in written)
         if waits:
             read.clear()
             written.clear()
         read += reads
-        written.append(writes)
+        written += writes
         found.append(waits)
     return found
 

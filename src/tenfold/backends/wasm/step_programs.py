@@ -26,7 +26,7 @@ from tenfold.codegen.procedures import Instead
 from tenfold.codegen.routines.convolution import convolve
 from tenfold.codegen.routines.matmul import matmul
 from tenfold.codegen.routines.packing import Operand, pack, packed_size
-from tenfold.codegen.routines.routine import Routine
+from tenfold.codegen.routines.routine import Routine, Walk
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.core.kernel import TensorSpec
@@ -63,10 +63,12 @@ class Stage(NamedTuple):
     Attributes:
         program: what runs.
         values: the numbers of the values that its buffers are, in order.
+        walk: how its blocks go through the first of them and the last, if they do so in order.
     """
 
     program: Program
     values: tuple[int, ...]
+    walk: Walk | None = None
 
 
 @dataclass(slots=True)
@@ -388,7 +390,7 @@ def _add_routine(
     sources = [_slot(source) for source in routine.sources]
     scratch = [SCRATCH] if routine.scratch else []
     output = done.value(finished.size * ELEMENT_BYTES[finished.dtype])
-    done.stages.append(Stage(routine.program, (*inputs, *sources, *scratch, output)))
+    done.stages.append(Stage(routine.program, (*inputs, *sources, *scratch, output), routine.walk))
     done.scratch = max(done.scratch, routine.scratch)
     done.outputs = (output,)
     _add_second_pass(done, finished, epilogue[count:], slots, target, name)

@@ -62,6 +62,13 @@ class _Matmul(Tiles):
         offset = row * self._left.row + matrix * self._left.batch
         return self.b.address(self._a, offset * 4)
 
+    def reads(self) -> tuple[int, int, int]:
+        rows = self.tile_rows * self.depth
+        if self._left != Operand(self.depth, 1):
+            return super().reads()
+        # The last block begins earlier where rows are left over.
+        return rows, rows if self.rows % self.tile_rows else 0, rows
+
     def step(self) -> tuple[int, int]:
         return self._left.column * 4, self._left.row * 4
 

@@ -19,7 +19,7 @@ from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value, vector
 from tenfold.codegen.routines.output import Output
 from tenfold.codegen.routines.packing import packed_size, panel_columns
-from tenfold.codegen.routines.routine import Routine
+from tenfold.codegen.routines.routine import Routine, Walk
 from tenfold.codegen.schedule.scopes import Nest
 
 ROWS: Final = 4
@@ -215,7 +215,19 @@ class Tiles(ABC):
             tuple(buffer.name for buffer in inputs),
             tuple(self.output.sources),
             self.scratch.bytes if scratch else 0,
+            self._walk(),
         )
+
+    def _walk(self) -> Walk | None:
+        """How blocks of rows go through the input; none where they meet the panels in lots, or are no blocks."""
+        if self.shares_columns or self.panels_at_once < self.panels or self.matrices > 1:
+            return None
+        step, before, reach = self.reads()
+        return Walk(self.tile_rows * self.columns, step, before, reach)
+
+    def reads(self) -> tuple[int, int, int]:
+        """How blocks read: the attributes of `Walk`. Unless a subclass knows better, each reads all."""
+        return 0, 0, self.input().size
 
     def _row_block(self, nest: Nest, block: Value, limits: Limits) -> None:
         """A block of rows against some panels, or all of them."""

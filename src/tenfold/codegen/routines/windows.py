@@ -15,7 +15,7 @@ from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value, vector
 from tenfold.codegen.routines.output import Output
-from tenfold.codegen.routines.routine import Routine
+from tenfold.codegen.routines.routine import Routine, Walk
 from tenfold.codegen.schedule.scopes import Nest
 from tenfold.core.windows import Axis
 
@@ -96,7 +96,15 @@ class _Windows:
         inputs = [self.x, self.weights] if self.kind == "depthwise" else [self.x]
         buffers = [*inputs, *self.output.buffers, self.output.buffer]
         program = b.kernel(name, buffers, [begin, end], self.batch * self.height)
-        return Routine(program, tuple(buffer.name for buffer in inputs), tuple(self.output.sources), 0)
+        return Routine(program, tuple(buffer.name for buffer in inputs), tuple(self.output.sources), 0, self._walk())
+
+    def _walk(self) -> Walk | None:
+        """How rows go through an image."""
+        if self.batch > 1:
+            return None
+        rows, line = self.rows, self.columns.size * self.channels
+        reach = (rows.window - 1) * rows.dilation + 1 - rows.before
+        return Walk(self.width * self.channels, rows.stride * line, rows.before * line, max(reach, 1) * line)
 
     def _row(self, nest: Nest, block: Value) -> None:
         """A row of windows of an image."""
