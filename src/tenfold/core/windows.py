@@ -7,8 +7,8 @@ that there is one rule for "same", for explicit padding and for rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 Pad: TypeAlias = str | int | Sequence[Sequence[int]]
 """`"same"`, `"valid"`, zeros on every side, or `[before, after]` for each axis."""
@@ -218,6 +218,17 @@ def conv2d_info(
         x_shape, (filter_height, filter_width), strides, dilations, pad, data_format, dim_rounding_mode
     )
     return _info(x_shape[0], channels, rows, columns, out_channels, data_format, multiplier, groups)
+
+
+def conv2d_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the attributes of a kernel say of the windows of a two-dimensional convolution, for `conv2d_info`."""
+    return {
+        "strides": attributes["strides"],
+        "pad": attributes["pad"],
+        "data_format": attributes.get("data_format", "NHWC"),
+        "dilations": attributes.get("dilations", (1, 1)),
+        "dim_rounding_mode": attributes.get("dim_rounding_mode"),
+    }
 
 
 def pool2d_info(

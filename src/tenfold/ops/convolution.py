@@ -18,21 +18,9 @@ from tenfold.core.kernel import Attributes
 from tenfold.core.op import op
 from tenfold.core.storage import Shape
 from tenfold.core.tensor import Tensor
-from tenfold.core.windows import ConvInfo, Pad, Pair, conv2d_info
+from tenfold.core.windows import ConvInfo, Pad, Pair, conv2d_attributes, conv2d_info
 from tenfold.ops import windowing
 from tenfold.ops.convolution_kernels import define_convolution
-
-
-def _windows(attributes: Attributes) -> dict[str, Any]:
-    """The attributes that the three kernels of a convolution have in common."""
-    return {
-        "strides": attributes["strides"],
-        "pad": attributes["pad"],
-        "data_format": attributes.get("data_format", "NHWC"),
-        "dilations": attributes.get("dilations", (1, 1)),
-        "dim_rounding_mode": attributes.get("dim_rounding_mode"),
-    }
-
 
 CONV2D = "Conv2D"
 CONV2D_BACKPROP_INPUT = "Conv2DBackpropInput"
@@ -41,9 +29,9 @@ DEPTHWISE_CONV2D = "DepthwiseConv2dNative"
 
 def _define_kernels(forward: str, back_input: str, back_filter: str, depthwise: bool) -> None:
     def sizes(x_shape: Shape, filter_shape: Shape, attributes: Attributes) -> ConvInfo:
-        return conv2d_info(x_shape, filter_shape, **_windows(attributes), depthwise=depthwise)
+        return conv2d_info(x_shape, filter_shape, **conv2d_attributes(attributes), depthwise=depthwise)
 
-    define_convolution(forward, back_input, back_filter, sizes, _windows, depthwise)
+    define_convolution(forward, back_input, back_filter, sizes, conv2d_attributes, depthwise)
 
 
 _define_kernels(CONV2D, CONV2D_BACKPROP_INPUT, "Conv2DBackpropFilter", depthwise=False)

@@ -36,7 +36,7 @@ from tenfold.codegen.routines.packing import Operand
 from tenfold.codegen.routines.windows import slide
 from tenfold.core.kernel import Attributes, TensorSpec
 from tenfold.core.storage import Shape
-from tenfold.core.windows import Axis, ConvInfo, VolumeInfo, conv2d_info, conv3d_info
+from tenfold.core.windows import Axis, ConvInfo, VolumeInfo, conv2d_attributes, conv2d_info, conv3d_info
 
 FEWEST_PIXELS: Final = 8
 """With fewer pixels of a result, packing the weights takes longer than it saves."""
@@ -74,16 +74,7 @@ _Write = Callable[[RecipeWriter, _Windows, Shape], Array | None]
 
 
 def _of_images(x: Shape, filter: Shape, attributes: Attributes, *, depthwise: bool = False) -> _Windows:
-    info: ConvInfo = conv2d_info(
-        x,
-        filter,
-        attributes["strides"],
-        attributes.get("dilations", (1, 1)),
-        attributes["pad"],
-        attributes.get("data_format", "NHWC"),
-        attributes.get("dim_rounding_mode"),
-        depthwise,
-    )
+    info: ConvInfo = conv2d_info(x, filter, **conv2d_attributes(attributes), depthwise=depthwise)
     return _Windows(info.axes, info.groups, info.data_format == "NCHW")
 
 

@@ -30,7 +30,7 @@ from tenfold.codegen.routines.routine import Routine, Walk
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.core.kernel import TensorSpec
-from tenfold.core.windows import ConvInfo, conv2d_info
+from tenfold.core.windows import ConvInfo, conv2d_attributes, conv2d_info
 
 SCRATCH: Final = -1
 """Stands among the values of a stage for memory of a thread's own."""
@@ -428,14 +428,5 @@ def _bias(epilogue: tuple[StageTerms, ...], columns: int) -> tuple[list[Stored],
 
 def windows(step: StepTerms, image: Term, filter: Term, *, depthwise: bool = False) -> ConvInfo:
     """What shapes and attributes say of a convolution."""
-    attributes = step.attributes
-    return conv2d_info(
-        image.spec.shape,
-        filter.spec.shape,
-        attributes["strides"],
-        attributes.get("dilations", (1, 1)),
-        attributes["pad"],
-        attributes.get("data_format", "NHWC"),
-        attributes.get("dim_rounding_mode"),
-        depthwise,
-    )
+    attributes = conv2d_attributes(step.attributes)
+    return conv2d_info(image.spec.shape, filter.spec.shape, **attributes, depthwise=depthwise)

@@ -32,7 +32,7 @@ from tenfold.codegen.glsl.epilogues import render_epilogue
 from tenfold.codegen.glsl.layouts import FLAT, TEXEL, Columns, Extent, Flat, fits
 from tenfold.codegen.glsl.renderer import loaded_arrays, placing, render
 from tenfold.core.kernel import TensorSpec, find_kernel_definition
-from tenfold.core.windows import ConvInfo, conv2d_info
+from tenfold.core.windows import ConvInfo, conv2d_attributes, conv2d_info
 from tenfold.devices.gl.interface import INT32, Format, Limits
 from tenfold.graph.plan import Plan, Step
 
@@ -505,17 +505,7 @@ def _pair(first: Expr, second: Expr, transposed: bool) -> tuple[Expr, Expr]:
 
 
 def _windows(step: Step, image: Sequence[int], filter: Sequence[int], depthwise: bool) -> ConvInfo:
-    attributes = step.attributes
-    return conv2d_info(
-        image,
-        filter,
-        attributes["strides"],
-        attributes.get("dilations", (1, 1)),
-        attributes["pad"],
-        attributes.get("data_format", "NHWC"),
-        attributes.get("dim_rounding_mode"),
-        depthwise,
-    )
+    return conv2d_info(image, filter, **conv2d_attributes(step.attributes), depthwise=depthwise)
 
 
 def _count_readers(plan: Plan) -> Counter[int | None]:

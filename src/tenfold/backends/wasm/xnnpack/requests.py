@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from tenfold.core.kernel import Attributes, TensorSpec
 from tenfold.core.storage import Shape
-from tenfold.core.windows import Axis, ConvInfo, conv2d_info, pool2d_info
+from tenfold.core.windows import Axis, ConvInfo, conv2d_attributes, conv2d_info, pool2d_info
 
 FLOAT32: Final = 0
 """Its number for the dtype."""
@@ -115,16 +115,7 @@ def make_request(kernel_name: str, specs: Specs, attributes: Attributes, fusion:
 
 def _convolution(function: str, depthwise: bool) -> Callable[[Sequence[Shape], Attributes, Fusion], Request]:
     def request(shapes: Sequence[Shape], attributes: Attributes, fusion: Fusion) -> Request:
-        info = conv2d_info(
-            shapes[0],
-            shapes[1],
-            attributes["strides"],
-            attributes.get("dilations", (1, 1)),
-            attributes["pad"],
-            attributes.get("data_format", "NHWC"),
-            attributes.get("dim_rounding_mode"),
-            depthwise=depthwise,
-        )
+        info = conv2d_info(shapes[0], shapes[1], **conv2d_attributes(attributes), depthwise=depthwise)
         if info.data_format != "NHWC":
             raise DeclinedError(f"it knows images as NHWC, not as {info.data_format}")
         if info.groups != 1:
