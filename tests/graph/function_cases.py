@@ -20,6 +20,11 @@ class Case(NamedTuple):
     calls: tuple[tuple[np.ndarray, ...], ...]
 
 
+def spec(*shape: int, dtype: str = "float32") -> tf.TensorSpec:
+    """What a tensor of that shape is like."""
+    return tf.TensorSpec(shape, dtype)
+
+
 def _floats(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
