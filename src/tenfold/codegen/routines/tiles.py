@@ -26,7 +26,7 @@ ROWS: Final = 4
 """Rows of a tile."""
 
 LONGEST_PANEL: Final = 640
-"""So many elements of a row are spread at once: a tile's rows then stay in the first-level cache."""
+"""So many elements of a row, at most, are spread at once: they then stay in the first-level cache, or nearly."""
 
 AT_ONCE: Final = 4
 """So many elements of each row are spread in one round of a loop."""
@@ -52,15 +52,15 @@ FEW_ROWS: Final = 100
 """With fewer rows, threads share columns."""
 
 
+Limits = tuple[Value, Value] | None
+"""The first of some panels and the one after the last; None for all."""
+
+
 def part_of(depth: int, unit: int = AT_ONCE) -> int:
     """How many elements of a row are spread at once: of equal parts that are short enough, in whole units."""
     units = max(1, -(-depth // unit))
     most = max(1, LONGEST_PANEL // unit)
     return -(-units // -(-units // most)) * unit
-
-
-Limits = tuple[Value, Value] | None
-"""The first of some panels and the one after the last; None for all."""
 
 
 def _is_light(output: Output, row: Index | None) -> bool:
