@@ -10,16 +10,16 @@ the module, is shown beside.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import tenfold as tf
-from benchmarks.machine import load_average, publish, wait_until_quiet
+from benchmarks.case_table import Line, read_options, tabulate
 
 BOUND = 1.5
 SHORTEST_TURN = 0.002
@@ -80,7 +80,10 @@ def spectra() -> Iterator[Case]:
     for length in (256, 1000, 1024):
         signal = (floats(64, length) + 1j * floats(64, length)).astype(np.complex64)
         yield Case(f"fft [64,{length}]", tf.spectral.fft, (signal,))
-    yield Case("rfft [64,1024]", tf.spectral.rfft, (floats(64, 1024),))
+    for length in (1000, 1024):
+        yield Case(f"rfft [64,{length}]", tf.spectral.rfft, (floats(64, length),))
+        half = (floats(64, length // 2 + 1) + 1j * floats(64, length // 2 + 1)).astype(np.complex64)
+        yield Case(f"irfft [64,{length // 2 + 1}]", tf.spectral.irfft, (half,))
 
 
 def gathering() -> Iterator[Case]:
@@ -200,11 +203,12 @@ class Times(NamedTuple):
 
 def measure(case: Case, rounds: int) -> Times:
     """Time both sides in turns."""
-    ready, results, first = {}, {}, 0.0
+    ready: dict[str, Callable[[], Any]] = {}
+    results, first = {}, 0.0
     for backend in ("cpu", "wasm"):
         tf.set_backend(backend)
         tensors = [tf.tensor(array) for array in case.arrays]
-        ready[backend] = lambda tensors=tensors: case.op(*tensors)
+        ready[backend] = partial(case.op, *tensors)
         start = perf_counter()
         results[backend] = ready[backend]()
         first = perf_counter() - start
@@ -238,36 +242,19 @@ def _check(name: str, got: Any, want: Any) -> None:
 
 def main() -> int:
     """Measure, print, and write the table down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--only", nargs="*", default=[], metavar="WORD", help="only cases whose names hold one of these"
-    )
-    options = parser.parse_args()
+    options = read_options(__doc__, rounds=15)
     tf.set_threads_count(options.threads)
-    if not options.only:
-        wait_until_quiet()
-    load_before = load_average()
-    lines = [
-        f"ms a call: wasm ({options.threads} thread), cpu, their ratio (at most {BOUND:g}), the first call on wasm"
-    ]
-    missed = False
-    for family in FAMILIES:
-        for case in family():
-            if options.only and not any(word in case.name for word in options.only):
-                continue
-            times = measure(case, options.rounds)
-            above = times.ratio > BOUND
-            missed = missed or (above and not case.note)
-            mark = f"  above: {case.note}" if above and case.note else "  ABOVE" if above else ""
-            line = f"{times.wasm:8.3f} {times.cpu:8.3f} {times.ratio:6.2f} {times.first:7.1f}  {case.name}{mark}"
-            lines.append(line)
-            if options.only:
-                print(line, flush=True)
-    if not options.only:
-        publish("wasm_ops", lines, load_before)
-    return 1 if missed else 0
+
+    def line(case: Case) -> Line:
+        times = measure(case, options.rounds)
+        above = times.ratio > BOUND
+        figures = f"{times.wasm:8.3f} {times.cpu:8.3f} {times.ratio:6.2f} {times.first:7.1f}"
+        remark = (f"above: {case.note}" if case.note else "ABOVE") if above else ""
+        return Line(figures, not above or bool(case.note), remark)
+
+    heading = f"ms a call: wasm ({options.threads} thread), cpu, their ratio (at most {BOUND:g}), first call on wasm"
+    cases = (case for family in FAMILIES for case in family())
+    return tabulate("wasm_ops", [heading], cases, line, options)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ by more than a tenth. The first call, which generates and compiles the module or
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from math import prod
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 import tenfold as tf
-from benchmarks.machine import load_average, publish, wait_until_quiet
+from benchmarks.case_table import Line, read_options, tabulate
 from tenfold.backends.wasm.backend import WasmBackend
 from tenfold.backends.wasm.compilation import compile_call
 from tenfold.backends.wasm.routines import ROUTINES
@@ -41,6 +40,11 @@ class Case(NamedTuple):
     inputs: tuple[Shape, ...]
     attributes: dict[str, Any]
     products: int
+
+    @property
+    def name(self) -> str:
+        """The kernel and the shapes."""
+        return f"{self.kernel} {' '.join(str(list(shape)) for shape in self.inputs)}"
 
 
 def products() -> Iterator[Case]:
@@ -161,45 +165,30 @@ def measure(backend: WasmBackend, case: Case, rounds: int) -> Times | None:
 
 def main() -> int:
     """Measure, print, and write the table down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--only", nargs="*", default=[], metavar="WORD", help="only kernels whose names hold one of these"
-    )
-    options = parser.parse_args()
+    options = read_options(__doc__, rounds=8)
     tf.set_backend("wasm")
     backend = cast(WasmBackend, active_backend())
     backend.set_threads_count(options.threads)
-    if not options.only:
-        wait_until_quiet()
-    load_before = load_average()
-    lines = [
-        f"ms a call, {options.threads} thread: routine, definition, times as fast; GFLOP/s; the first calls in ms",
-        "where no routine applies, the definition serves",
-    ]
-    missed = False
     measure(backend, next(cases()), options.rounds)  # what comes first takes longer, whatever it is
-    for case in cases():
-        if options.only and not any(word in case.kernel for word in options.only):
-            continue
-        name = f"{case.kernel} {' '.join(str(list(shape)) for shape in case.inputs)}"
+
+    def line(case: Case) -> Line:
         times = measure(backend, case, options.rounds)
         if times is None:
-            line = f"{'-':>8}  {name}"
-        else:
-            missed = missed or times.ratio < BOUND
-            speeds = [2 * case.products / time / 1e6 for time in (times.routine, times.definition)]
-            line = (
-                f"{times.routine:8.3f} {times.definition:8.3f} {times.ratio:6.2f}  {speeds[0]:6.1f} {speeds[1]:6.1f}  "
-                f"{times.first:6.1f} {times.first_of_definition:6.1f}  {name}{' SLOWER' * (times.ratio < BOUND)}"
-            )
-        lines.append(line)
-        if options.only:
-            print(line, flush=True)
-    if not options.only:
-        publish("wasm_routines", lines, load_before)
-    return 1 if missed else 0
+            return Line(f"{'-':>8}")
+        speeds = [2 * case.products / time / 1e6 for time in (times.routine, times.definition)]
+        figures = (
+            f"{times.routine:8.3f} {times.definition:8.3f} {times.ratio:6.2f}  {speeds[0]:6.1f} {speeds[1]:6.1f}  "
+            f"{times.first:6.1f} {times.first_of_definition:6.1f}"
+        )
+        slower = times.ratio < BOUND
+        return Line(figures, not slower, "SLOWER" if slower else "")
+
+    heading = [
+        f"ms a call, {options.threads} thread: routine, definition, times as fast (at least {BOUND:g}), "
+        "GFLOP/s of both, first calls of both",
+        "- where no routine applies: the definition serves",
+    ]
+    return tabulate("wasm_routines", heading, cases(), line, options)
 
 
 if __name__ == "__main__":
