@@ -11,10 +11,10 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenfold.backends.base import run_steps
+from tenfold.backends.generated_kernels import GeneratedKernel
 from tenfold.backends.wasm.backend import MOST_CALLS, WasmBackend
 from tenfold.backends.wasm.binaries import place_of_binary, read_binary
 from tenfold.backends.wasm.flags import XNNPACK
-from tenfold.backends.wasm.registry import GeneratedKernel
 from tenfold.backends.wasm.xnnpack.calls import DeclinedCall, XnnpackCall
 from tenfold.backends.wasm.xnnpack.fusion import fuse
 from tenfold.backends.wasm.xnnpack.library import Xnnpack
