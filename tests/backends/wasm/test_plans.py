@@ -300,7 +300,7 @@ def test_steps_that_differ_in_addresses_alone_share_programs(wasm: WasmBackend) 
 
 
 def _call(*places: int) -> PlannedCall:
-    return PlannedCall(LoopProgram("p", (), (), Block()), places, 0)
+    return PlannedCall(LoopProgram("p", (), (), Block()), places, 0, 1)
 
 
 def test_threads_wait_only_where_they_must() -> None:

@@ -71,12 +71,14 @@ class PlannedCall:
         program: what runs.
         places: what its buffers are; `SCRATCH` for memory of the thread's own.
         step: the number of the step that it belongs to.
+        work: how many times elements are computed, or products added, roughly.
         walk: how its blocks go through the first place and the last, if they do so in order.
     """
 
     program: Program
     places: tuple[int, ...]
     step: int
+    work: int
     walk: Walk | None = None
 
     @property
@@ -161,7 +163,7 @@ class _Assembler:
         for number, step in enumerate(plan.steps):
             self._step(step, number)
         made = Assembly(self._places, self._calls, [], [], self._flags, scratch=self._scratch)
-        made.work = sum(products(plan, step) or prod(plan.specs[step.outputs[0]].shape) for step in plan.steps)
+        made.work = sum(_work(plan, number) for number in range(len(plan.steps)))
         made.inputs = [self._stored(number).place for number in plan.inputs]
         made.outputs = [self._stored(number).place for number in plan.outputs]
         _lay_out(made)
@@ -229,7 +231,7 @@ class _Assembler:
         places += [self._new_place(Kind.ARENA, nbytes) for nbytes in found.computed]
         for program, values, walk in found.stages:
             at = tuple([SCRATCH if value == SCRATCH else places[value] for value in values])
-            self._calls.append(PlannedCall(program, at, number, walk))
+            self._calls.append(PlannedCall(program, at, number, _work(self._plan, number), walk))
         self._scratch = max(self._scratch, found.scratch)
         if found.flag is not None:
             self._flags.append(places[found.flag])
@@ -299,6 +301,12 @@ def _lay_out(made: Assembly) -> None:
     found, made.arena = offsets([Lifetime(places[n].nbytes, first[n], last[n]) for n in mine])
     for number, offset in zip(mine, found, strict=True):
         places[number].offset = offset
+
+
+def _work(plan: Plan, number: int) -> int:
+    """How many times elements are computed by a step, or products added, roughly."""
+    step = plan.steps[number]
+    return products(plan, step) or prod(plan.specs[step.outputs[0]].shape)
 
 
 def products(plan: Plan, step: Step) -> int:

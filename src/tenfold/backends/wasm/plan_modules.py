@@ -1,18 +1,21 @@
 """From the calls of a plan to a module: a function for each program, and one that runs all calls.
 
-`run(thread, count, samples, arena, constants, scratch, inputs..., outputs...)` is for a thread of several: it computes
-its part of each call's blocks, and waits for the others where a call needs what they wrote, or writes to where they
-may still read. It does so for each of `samples` samples, whose inputs and outputs lie one behind the other. Addresses
-are arguments, so that the bytes of a module depend on the plan alone, as its look-up on disk needs.
+`run(thread, count, samples, arena, constants, scratch, counters, inputs..., outputs...)` is for a thread of several: it
+takes blocks of each call until none are left, and waits for the others where a call needs what they wrote, or writes to
+where they may still read. It does so for each of `samples` samples, whose inputs and outputs lie one behind the other;
+counters must be zero before. Addresses are arguments, so that the bytes of a module depend on the plan alone, as its
+look-up on disk needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from tenfold.backends.wasm.assembly import Assembly, Kind, PlannedCall
 from tenfold.backends.wasm.chains import Chain, turn
+from tenfold.backends.wasm.sharing import Cuts, add_take, counters_bytes
 from tenfold.backends.wasm.step_programs import SCRATCH
 from tenfold.codegen.loops.program import Program
 from tenfold.codegen.routines.routine import Walk
@@ -35,7 +38,10 @@ from tenfold.devices.wasm.interface import MAX_PAGES, MEMORY_IMPORT
 
 RUN: Final = "run"
 
-THREAD, COUNT, SAMPLES, ARENA, CONSTANTS, SCRATCHES, INPUTS = range(7)
+MEMORY: Final = b"\0"
+"""The number of the memory, where an instruction names it."""
+
+THREAD, COUNT, SAMPLES, ARENA, CONSTANTS, SCRATCHES, COUNTERS, INPUTS = range(8)
 
 
 def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -> bytes:
@@ -51,7 +57,8 @@ def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -
     for planned in assembly.calls:
         if planned.program not in functions:
             add_program(module, planned.program, functions)
-    writer = _Writer(assembly, functions, add_barrier(module, shared))
+    barrier, take = add_barrier(module, shared), add_take(module, counters_bytes(len(assembly.chains)), shared)
+    writer = _Writer(assembly, functions, barrier, take)
     module.add(writer.run(assembly.chains), RUN)
     if separately:
         for number, planned in enumerate(assembly.calls):
@@ -62,10 +69,11 @@ def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -
 class _Writer:
     """Writes functions that run calls."""
 
-    def __init__(self, assembly: Assembly, functions: dict[Program, int], barrier: int) -> None:
+    def __init__(self, assembly: Assembly, functions: dict[Program, int], barrier: int, take: int) -> None:
         self._assembly = assembly
         self._functions = functions
         self._barrier = barrier
+        self._take = take
         self._inputs = len(assembly.inputs)
         self._own = assembly.fresh
 
@@ -73,61 +81,61 @@ class _Writer:
         """A function that runs chains of calls in order."""
         code = Code([I32] * (INPUTS + self._inputs + len(self._own)))
         scratch = code.local(I32)
+        piece = _Piece(*[code.local(I32) for _ in _Piece._fields])
         mine = [local_get(THREAD), i32_const(self._assembly.scratch), CODES["i32.mul"]]
         code.emit(local_get(SCRATCHES), *mine, CODES["i32.add"], local_set(scratch))
         code.emit(CODES["loop"] + EMPTY_BLOCK)
         barriers = barriers_before(self._assembly, chains)
-        for chain, waits in zip(chains, barriers, strict=True):
+        for number, (chain, waits) in enumerate(zip(chains, barriers, strict=True)):
             if waits:
                 code.emit(*self._wait())
-            if len(chain) == 1:
-                code.emit(*self._call(chain[0], scratch))
+            if chain[-1].program.blocks == 1:
+                code.emit(local_get(THREAD), CODES["i32.eqz"], CODES["if"] + EMPTY_BLOCK)
+                code.emit(*self._call(chain[-1], scratch, i32_const(0), i32_const(1)), END)
             else:
-                self._take_turns(code, chain, scratch)
+                self._share(code, number, chain, scratch, piece)
         code.emit(*self._next_sample(), END)
         return code
 
     def _wait(self) -> list[bytes]:
         return [local_get(COUNT), call(self._barrier)]
 
-    def _call(self, planned: PlannedCall, scratch: int) -> Iterable[bytes]:
-        """A thread's part of a call."""
-        yield from self._addresses(planned, scratch)
-        blocks = planned.program.blocks
-        if blocks == 1:
-            # The last thread has it; others skip the call.
-            yield i32_const(0)
-            yield from [local_get(THREAD), CODES["i32.eqz"]]
-        else:
-            yield from [*_share_of(blocks, 0), *_share_of(blocks, 1)]
-        yield call(self._functions[planned.program])
+    def _call(self, planned: PlannedCall, scratch: int, begin: bytes, end: bytes) -> list[bytes]:
+        """Run some blocks of a call."""
+        return [*self._addresses(planned, scratch), begin, end, call(self._functions[planned.program])]
 
-    def _take_turns(self, code: Code, chain: Chain, scratch: int) -> None:
-        """A thread's part of the last call of a chain, some blocks at a time, and before them what they need."""
+    def _share(self, code: Code, number: int, chain: Chain, scratch: int, piece: _Piece) -> None:
+        """Run pieces of the last call of a chain until none are left, and before each what it needs of the others."""
         *others, last = chain
-        at, end, after = code.local(I32), code.local(I32), code.local(I32)
-        done, needed = [code.local(I32) for _ in others], [code.local(I32) for _ in others]
-        code.emit(*_share_of(last.program.blocks, 0), local_set(at), *_share_of(last.program.blocks, 1), local_set(end))
-        # Where the others begin: with what the first block of the next call reads.
-        first = at
-        for planned, follower, begun in reversed(list(zip(others, chain[1:], done, strict=True))):
+        cuts = _cuts(chain, self._assembly)
+        code.emit(i32_const(-1), local_set(piece.reached))
+        code.emit(CODES["block"] + EMPTY_BLOCK, CODES["loop"] + EMPTY_BLOCK)
+        code.emit(local_get(COUNTERS), i32_const(4 * number), CODES["i32.add"], local_get(THREAD), local_get(COUNT))
+        code.emit(*map(i32_const, cuts), call(self._take), local_set(piece.end), local_tee(piece.begin))
+        code.emit(local_get(piece.end), CODES["i32.eq"], CODES["br_if"] + unsigned(1))
+        if others:
+            self._run_others(code, chain, scratch, piece)
+        code.emit(*self._call(last, scratch, local_get(piece.begin), local_get(piece.end)))
+        code.emit(local_get(piece.end), local_set(piece.reached), CODES["br"] + unsigned(0), END, END)
+
+    def _run_others(self, code: Code, chain: Chain, scratch: int, piece: _Piece) -> None:
+        """Run of each call of a chain but the last what a piece needs, and the thread has not just run."""
+        links = list(pairwise(chain))
+        done, needed = [code.local(I32) for _ in links], [code.local(I32) for _ in links]
+        first, until = piece.begin, piece.end
+        # Where a piece does not go on from the one before, the others begin with what its first block reads.
+        code.emit(local_get(piece.begin), local_get(piece.reached), CODES["i32.ne"], CODES["if"] + EMPTY_BLOCK)
+        for (planned, follower), begun in zip(reversed(links), reversed(done), strict=True):
             code.emit(*_first_block(planned, follower, first), local_set(begun))
             first = begun
-        code.emit(CODES["block"] + EMPTY_BLOCK, CODES["loop"] + EMPTY_BLOCK)
-        code.emit(local_get(at), local_get(end), CODES["i32.ge_u"], CODES["br_if"] + unsigned(1))
-        length = turn(chain, self._assembly.places)
-        code.emit(*_lesser([local_get(at), i32_const(length), CODES["i32.add"]], [local_get(end)], after))
-        until = after
-        for planned, follower, need in reversed(list(zip(others, chain[1:], needed, strict=True))):
+        code.emit(END)
+        for (planned, follower), need in zip(reversed(links), reversed(needed), strict=True):
             code.emit(*_blocks_for(planned, follower, until, need))
             until = need
-        for planned, begun, need in zip(others, done, needed, strict=True):
+        for (planned, _), begun, need in zip(links, done, needed, strict=True):
             code.emit(local_get(begun), local_get(need), CODES["i32.lt_u"], CODES["if"] + EMPTY_BLOCK)
-            code.emit(*self._addresses(planned, scratch), local_get(begun), local_get(need))
-            code.emit(call(self._functions[planned.program]), local_get(need), local_set(begun), END)
-        code.emit(*self._addresses(last, scratch), local_get(at), local_get(after))
-        code.emit(call(self._functions[last.program]), local_get(after), local_set(at))
-        code.emit(CODES["br"] + unsigned(0), END, END)
+            code.emit(*self._call(planned, scratch, local_get(begun), local_get(need)))
+            code.emit(local_get(need), local_set(begun), END)
 
     def _addresses(self, planned: PlannedCall, scratch: int) -> Iterable[bytes]:
         for number in planned.places:
@@ -153,14 +161,30 @@ class _Writer:
             moves += [local, i32_const(place.nbytes), CODES["i32.add"], local_set(index)]
         return [
             *(local_get(SAMPLES), i32_const(1), CODES["i32.sub"], local_tee(SAMPLES)),
-            *(CODES["if"] + EMPTY_BLOCK, *self._wait(), *moves, CODES["br"] + unsigned(1), END),
+            *(CODES["if"] + EMPTY_BLOCK, *self._wait(), *self._clear(), *self._wait()),
+            *(*moves, CODES["br"] + unsigned(1), END),
         ]
 
+    def _clear(self) -> list[bytes]:
+        """Clear the thread's own counters."""
+        length = counters_bytes(len(self._assembly.chains))
+        start = [local_get(COUNTERS), local_get(THREAD), i32_const(length), CODES["i32.mul"], CODES["i32.add"]]
+        return [*start, i32_const(0), i32_const(length), CODES["memory.fill"] + MEMORY]
 
-def _share_of(blocks: int, after: int) -> list[bytes]:
-    """The first block of a thread, or of the one after it."""
-    thread = [local_get(THREAD), i32_const(after), CODES["i32.add"]] if after else [local_get(THREAD)]
-    return [i32_const(blocks), *thread, CODES["i32.mul"], local_get(COUNT), CODES["i32.div_u"]]
+
+class _Piece(NamedTuple):
+    """Locals: the first block of a piece, the one after the last, and that of the piece before."""
+
+    begin: int
+    end: int
+    reached: int
+
+
+def _cuts(chain: Chain, assembly: Assembly) -> Cuts:
+    """How the blocks of the last call of a chain may be cut: where calls take turns, a piece is a turn."""
+    last = chain[-1]
+    turns = -(-last.program.blocks // turn(chain, assembly.places)) if len(chain) > 1 else 1
+    return Cuts.of(last.program.blocks, work=last.work, least=last.program.least, fewest=turns)
 
 
 def _walk(planned: PlannedCall) -> Walk:

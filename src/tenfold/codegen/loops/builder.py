@@ -330,10 +330,11 @@ class Builder:
         parameters: Sequence[Value],
         blocks: int,
         *,
+        least: int = 1,
         in_place: bool = False,
     ) -> Program:
         """What was built, as a kernel over buffers; the parameters are the first block and the end of the last."""
-        return Program(name, buffers, parameters, self.body, blocks=blocks, in_place=in_place)
+        return Program(name, buffers, parameters, self.body, blocks=blocks, least=least, in_place=in_place)
 
 
 class LoopScope:

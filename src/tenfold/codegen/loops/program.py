@@ -336,10 +336,11 @@ class Program:
         result: what it returns, if it does.
         blocks: how much work a kernel has. Its parameters are then the first block and the one after the last that a
             call computes; different blocks may run at the same time.
+        least: so many of them, or all, a call should compute, as it begins with something that all need.
         in_place: whether an output may be one of the inputs (of the same bytes a element).
     """
 
-    __slots__ = ("blocks", "body", "buffers", "in_place", "name", "parameters", "result")
+    __slots__ = ("blocks", "body", "buffers", "in_place", "least", "name", "parameters", "result")
 
     def __init__(
         self,
@@ -350,6 +351,7 @@ class Program:
         *,
         result: Value | None = None,
         blocks: int = 1,
+        least: int = 1,
         in_place: bool = False,
     ) -> None:
         self.name = name
@@ -358,6 +360,7 @@ class Program:
         self.body = body
         self.result = result
         self.blocks = blocks
+        self.least = least
         self.in_place = in_place
 
     def __repr__(self) -> str:

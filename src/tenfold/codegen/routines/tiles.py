@@ -209,7 +209,7 @@ class Tiles(ABC):
         inputs = [self.input(), self.weights]
         buffers = [*inputs, *self.output.buffers, *scratch, self.output.buffer]
         blocks = self.panels if self.shares_columns else self.matrices * self.row_blocks
-        program = b.kernel(name, buffers, [begin, end], blocks)
+        program = b.kernel(name, buffers, [begin, end], blocks, least=FEWEST_PANELS if self.shares_columns else 1)
         return Routine(
             program,
             tuple(buffer.name for buffer in inputs),
