@@ -12,7 +12,7 @@ import pytest
 from tenfold.codegen.compute import Array, both
 from tenfold.codegen.evaluate import evaluate
 from tenfold.codegen.expr import Expr, call, cast, constant
-from tenfold.codegen.fourier import fourier
+from tenfold.codegen.fourier import fourier, fourier_of_real, real_of_fourier
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.procedures import Instead, Ranking
 from tenfold.codegen.scans import scan
@@ -280,6 +280,27 @@ def test_transforms(machine: Machine, length: int) -> None:
         assert not mismatch(got, (np.fft.ifft(values) * length).astype(np.complex64)[..., : length // 2 + 1])
     if length in (18, 27, 32, 60, 169):
         check(machine, result, [values], want)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, *(2 * length for length in LENGTHS), 68])
+def test_transforms_of_real_rows(machine: Machine, length: int) -> None:
+    """Half as many complex numbers where the half has a procedure; the ends of a row stand alone there."""
+    for rows in ((), (2, 3)):
+        samples = RNG.normal(size=(*rows, length)).astype(np.float32)
+        x = Array(samples.shape, "float32", 0)
+        spectrum = np.fft.rfft(samples).astype(np.complex64)
+        (got,) = compute_scheduled(machine.run, [fourier_of_real(x.shape, lambda *i, x=x: x[i])], [samples], PLAIN)
+        assert not mismatch(got, spectrum)
+        # What counts for nothing, as a sum of real numbers has no imaginary part.
+        spectrum[..., 0] += 3j
+        if length % 2 == 0:
+            spectrum[..., -1] -= 5j
+        y = Array(spectrum.shape, "complex64", 0)
+        back = real_of_fourier(samples.shape, lambda *i, y=y: y[i])
+        (got,) = compute_scheduled(machine.run, [back], [spectrum], RELAXED)
+        assert not mismatch(got, samples)
+    if length in (36, 54, 120, 338):
+        check(machine, back, [spectrum], samples)
 
 
 @pytest.mark.parametrize("length", [34, 97, 251])

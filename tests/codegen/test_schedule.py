@@ -531,6 +531,28 @@ def test_what_is_contiguous_along_another_axis(machine: Machine, rows: int, colu
         check(machine, compute([columns, rows], lambda i, j, z=z: z[j, i]), other)
 
 
+@pytest.mark.parametrize("length", [2, 6, 8, 10, 22, 64, 7])
+def test_neighbours_are_computed_side_by_side(machine: Machine, length: int) -> None:
+    """Where an element is one of two, vectors of either are woven together; elements of odd lengths are looked up."""
+    a, b = floats(3, length), floats(3, length)
+    x, y = inputs_of(a, b)
+
+    def woven(i: Expr, j: Expr) -> Expr:
+        pair = quotient(j, 2)
+        return select(call("equal", modulo(j, 2), 0), x[i, pair], y[i, pair] * 2)
+
+    check(machine, compute([3, length], woven), a, b)
+    check(machine, compute([length], lambda j: woven(constant(1, "int32"), j)), a, b)
+    check(machine, compute([3, length], lambda i, j: cast(quotient(j, 2), "float32") * x[i, j]), a)
+    check(machine, compute([3, length + 2], lambda i, j: select(j < 2, 5, woven(i, j - 2))), a, b)
+    whole = compute([3, length], lambda i, j: cast(woven(i, j) * 10, "int32"))
+    check(machine, whole, a, b)
+    totals = compute([length], lambda j: sum_over([3], lambda i: woven(i, j)))
+    check(machine, totals, a, b)
+    if length == 64:
+        assert not operations(schedule(compute([3, length], woven), PLAIN).program.body)["gather"]
+
+
 def test_axes_that_are_divided_are_taken_apart(machine: Machine) -> None:
     """Repeated arrays, and positions that are taken apart, are read as they lie."""
     a, b = floats(12, 20), floats(3, 8, 5, 8)

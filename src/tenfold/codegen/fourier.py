@@ -67,8 +67,97 @@ def fourier(
     def in_stages() -> Array:
         return _in_stages(shape, shape_of_result, element, factors, inverse, finish)
 
-    if len(factors) == 1 or max(factors) > LARGEST_BUTTERFLY:
+    if not _has_procedure(length):
         return in_stages()
+    transformed = _transformed(shape, element, inverse)
+    return instead(compute(shape_of_result, lambda *i: finish(transformed(*i), *i)), in_stages)
+
+
+def fourier_of_real(shape: Sequence[int], element: Element) -> Array:
+    """The first half of the transforms of real rows, `length // 2 + 1` results.
+
+    A procedure transforms rows of an even length as half as many complex numbers, neighbours being the parts of one:
+    from a result and its mirror image follow the transforms of the even and of the odd places.
+    """
+    *rows, length = shape
+    half = length // 2
+    nothing = constant(0, "float32")
+
+    def in_stages() -> Array:
+        return fourier(shape, lambda *i: _make_complex(element(*i), nothing), wanted=half + 1)
+
+    if length % 2 or not _has_procedure(half):
+        return in_stages()
+
+    def neighbours(*i: Expr) -> Expr:
+        *row, place = i
+        return _make_complex(*(element(*row, simplify(place * 2 + side)) for side in (0, 1)))
+
+    transformed, roots = _transformed([*rows, half], neighbours, inverse=False), _Roots(length, inverse=False)
+
+    def result(*i: Expr) -> Expr:
+        *row, k = i
+        is_first, is_last = call("equal", k, 0), call("equal", k, half)
+        first = transformed(*row, constant(0, "int32"))
+        end = _real(first) + select(is_first, _imag(first), -_imag(first))
+        one, mirrored = transformed(*i), conjugate(transformed(*row, simplify(half - k)))
+        odd = (one - mirrored) * roots.power(k)
+        between = (one + mirrored + _make_complex(_imag(odd), -_real(odd))) * 0.5
+        return select(call("logical_or", is_first, is_last), _make_complex(end, nothing), between)
+
+    return instead(compute([*rows, half + 1], result), in_stages)
+
+
+def real_of_fourier(shape: Sequence[int], element: Element) -> Array:
+    """The real rows of whose transforms the first half is `element`: `fourier_of_real` undone, in the same way.
+
+    The imaginary parts of the first element and, of an even length, of the last count for nothing.
+    """
+    *rows, length = shape
+    half = length // 2
+    nothing = constant(0, "float32")
+
+    def in_stages() -> Array:
+        def whole(*i: Expr) -> Expr:
+            *row, k = i
+            return select(k > half, conjugate(element(*row, simplify(length - k))), element(*i))
+
+        return fourier(shape, whole, inverse=True, finish=lambda value, *_: _real(value) / length)
+
+    if length % 2 or not _has_procedure(half):
+        return in_stages()
+    roots = _Roots(length, inverse=True)
+
+    def of_neighbours(*i: Expr) -> Expr:
+        *row, k = i
+        is_first = call("equal", k, 0)
+
+        def given(value: Expr) -> Expr:
+            return _make_complex(_real(value), select(is_first, nothing, _imag(value)))
+
+        one, mirrored = given(element(*i)), conjugate(given(element(*row, simplify(half - k))))
+        odd = (one - mirrored) * roots.power(k)
+        return one + mirrored + _make_complex(-_imag(odd), _real(odd))
+
+    transformed = _transformed([*rows, half], of_neighbours, inverse=True)
+
+    def sample(*i: Expr) -> Expr:
+        *row, place = i
+        pair = transformed(*row, quotient(place, 2))
+        return select(call("equal", modulo(place, 2), 0), _real(pair), _imag(pair)) * (1 / length)
+
+    return instead(compute(shape, sample), in_stages)
+
+
+def _has_procedure(length: int) -> bool:
+    factors, rest = _factors(length)
+    return rest == 1 and len(factors) > 1 and max(factors) <= LARGEST_BUTTERFLY
+
+
+def _transformed(shape: Sequence[int], element: Element, inverse: bool) -> Element:
+    """The elements of transforms of rows, of a length that has a procedure."""
+    *rows, length = shape
+    factors, _ = _factors(length)
     pairs = [fresh_index(size) for size in shape]
     body = element(*(expression for _, expression in pairs))
     axes = tuple(index for index, _ in pairs)
@@ -76,11 +165,11 @@ def fourier(
     part = aligned(length)
     parts = Array([*rows, 4 * part], "float32", procedure=procedure)
 
-    def finished(*i: Expr) -> Expr:
+    def transformed(*i: Expr) -> Expr:
         *row, k = i
-        return finish(_make_complex(parts[*row, k], parts[*row, k + part]), *i)
+        return _make_complex(parts[*row, k], parts[*row, k + part])
 
-    return instead(compute(shape_of_result, finished), in_stages)
+    return transformed
 
 
 def _in_stages(

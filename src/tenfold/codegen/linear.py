@@ -165,7 +165,7 @@ def rebuilt(expr: Expr, arguments: tuple[Expr, ...]) -> Expr:
     """A node like `expr` with other arguments, folded where they decide it."""
     if expr.function == "select":
         return select(*arguments)
-    if expr.function in _ORDER and arguments[0].dtype == "int32":
+    if expr.function in _COMPARISONS and arguments[0].dtype == "int32":
         return _compared(expr, arguments)
     if expr.function in ("logical_and", "logical_or"):
         return _joined(expr, arguments)
@@ -180,15 +180,16 @@ def rebuilt(expr: Expr, arguments: tuple[Expr, ...]) -> Expr:
     return simplify(made)
 
 
-_ORDER = ("less", "less_equal", "greater", "greater_equal")
+_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
 
 
 def _compared(expr: Expr, arguments: tuple[Expr, ...]) -> Expr:
     (low, high), (least, most) = bounds(arguments[0]), bounds(arguments[1])
     if low is not None and high is not None and least is not None and most is not None:
         below, at_most, above, at_least = high < least, high <= least, low > most, low >= most
-        always = {"less": below, "less_equal": at_most, "greater": above, "greater_equal": at_least}
-        never = {"less": at_least, "less_equal": above, "greater": at_most, "greater_equal": below}
+        same, apart = low == high == least == most, below or above
+        always = dict(zip(_COMPARISONS, (below, at_most, above, at_least, same, apart), strict=True))
+        never = dict(zip(_COMPARISONS, (at_least, above, at_most, below, apart, same), strict=True))
         if always[expr.function] or never[expr.function]:
             return constant(always[expr.function], "bool")
     return Expr(expr.function, arguments, "bool")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tenfold.codegen.compute import Array, in_range, simplify
-from tenfold.codegen.expr import Expr, constant, function, select
-from tenfold.codegen.fourier import conjugate, fourier
+from tenfold.codegen.compute import Array, in_range
+from tenfold.codegen.expr import Expr
+from tenfold.codegen.fourier import fourier, fourier_of_real, real_of_fourier
 from tenfold.core.conversion import TensorLike, convert_to_tensor
 from tenfold.core.engine import ENGINE
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec, define_kernel, register_gradient
@@ -18,8 +18,6 @@ from tenfold.ops import complex_numbers, operands
 from tenfold.ops.window_positions import guarded
 
 Thunks = Sequence[Callable[[], Tensor] | None]
-
-make_complex, real_part = function("complex"), function("real")
 
 # --- fft, ifft ---------------------------------------------------------------------------------------------
 
@@ -156,10 +154,9 @@ def _rfft_definition(input: Array, *, fft_length: Sequence[int]) -> Array:
     *rows, samples = input.shape
 
     def sample(*i: Expr) -> Expr:
-        value = input[i]
-        return make_complex(guarded(in_range(i[-1], samples), value, 0), constant(0, value.dtype))
+        return guarded(in_range(i[-1], samples), input[i], 0)
 
-    return fourier([*rows, length], sample, wanted=length // 2 + 1)
+    return fourier_of_real([*rows, length], sample)
 
 
 def _irfft_definition(input: Array, *, fft_length: Sequence[int]) -> Array:
@@ -168,14 +165,9 @@ def _irfft_definition(input: Array, *, fft_length: Sequence[int]) -> Array:
     *rows, frequencies = input.shape
 
     def frequency(*i: Expr) -> Expr:
-        *row, k = i
+        return guarded(in_range(i[-1], frequencies), input[i], 0)
 
-        def given(place: Expr) -> Expr:
-            return guarded(in_range(place, frequencies), input[*row, place], 0)
-
-        return select(k > length // 2, conjugate(given(simplify(length - k))), given(k))
-
-    return fourier([*rows, length], frequency, inverse=True, finish=lambda value, *_: real_part(value) / length)
+    return real_of_fourier([*rows, length], frequency)
 
 
 RFFT = define_kernel(Kernel("RFFT", ("input",), _rfft_infer, definition=_rfft_definition))

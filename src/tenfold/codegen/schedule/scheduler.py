@@ -22,7 +22,7 @@ from tenfold.codegen.schedule.body import Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
 from tenfold.codegen.schedule.scopes import Nest
 from tenfold.codegen.schedule.segments import Segment, segments
-from tenfold.codegen.schedule.splitting import split
+from tenfold.codegen.schedule.splitting import in_pairs, split
 from tenfold.codegen.schedule.storing import store
 
 ENOUGH_BLOCKS: Final = 64
@@ -98,10 +98,13 @@ class _Scheduler:
         for segment in boxes:
             written = self._written(segment)
             axes, expression = split(segment.axes, segment.body, written)
+            paired = in_pairs(axes, expression, written)
+            if paired is not None:
+                axes, expression, written = paired
             body = Body(expression, self._target.slack)
             body.merge_ranges()
             axes = merged(axes, body, [written])
-            if len(boxes) == 1 and is_flat(axes, body, written):
+            if len(boxes) == 1 and paired is None and is_flat(axes, body, written):
                 blocks, flat = self._flat(axes[0], body, written, begin, end), True
             else:
                 limits = (begin, end) if len(boxes) == 1 else None
