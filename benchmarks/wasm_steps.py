@@ -21,7 +21,6 @@ from tenfold.backends.wasm.assembly import PlannedCall, products
 from tenfold.backends.wasm.backend import WasmBackend
 from tenfold.backends.wasm.plan_modules import plan_module
 from tenfold.backends.wasm.plans import WasmPlan
-from tenfold.backends.wasm.sharing import counters_bytes
 from tenfold.core.backends import backend as active_backend
 from tenfold.graph.plan import Plan
 from tests.models.golden import ENTRIES, golden_cases, read
@@ -77,15 +76,11 @@ def main() -> None:
     outputs = [device.allocator.allocate(made.places[n].nbytes) for n in compiled.own_outputs]
     for address, number in zip(inputs, made.inputs, strict=True):
         device.memory.write(address, np.zeros(made.places[number].nbytes, np.uint8))
-    counters, counted = aligned(made.arena), counters_bytes(len(made.chains))
-    scratch = counters + counted
-    arena = backend.workspace.at_least(scratch + made.scratch)
-    taken = device.memory.view(arena + counters, (counted,), np.uint8)
-    places = (arena, compiled.resident.constants, arena + scratch, arena + counters)
-    arguments = (0, 1, 1, *places, *inputs, *outputs)
+    arena = backend.workspace.at_least(aligned(made.arena) + made.scratch)
+    arguments = (0, 1, 1, arena, compiled.resident.constants, arena + aligned(made.arena), *inputs, *outputs)
     names = ["run", *(f"call{number}" for number in range(len(made.calls)))]
     functions = [module.function(name) for name in names]
-    whole, *times = timed([lambda f=f: (taken.fill(0), f(*arguments)) for f in functions], options.rounds)  # type: ignore[misc]
+    whole, *times = timed([lambda f=f: f(*arguments) for f in functions], options.rounds)  # type: ignore[misc]
     print(f"{options.model}: {len(made.calls)} calls, {whole:.2f} ms together, {sum(times):.2f} ms one by one")
     print(f"arena {made.arena / 2**20:.1f} MiB, constants {made.constants / 2**20:.1f} MiB")
     for number in sorted(range(len(times)), key=lambda n: -times[n])[: options.slowest]:

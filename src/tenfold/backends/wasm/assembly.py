@@ -19,6 +19,7 @@ from tenfold.backends.wasm.arena import Lifetime, aligned, offsets
 from tenfold.backends.wasm.chains import Chain, chains
 from tenfold.backends.wasm.checks import CHECKS
 from tenfold.backends.wasm.compilation import IN_MEMORY, VIEWS
+from tenfold.backends.wasm.sharing import counters_bytes
 from tenfold.backends.wasm.step_programs import SCRATCH, NotPlannedError, Packed, StepPrograms, step_programs
 from tenfold.backends.wasm.terms import Inside, Single, Slots, StageTerms, StepTerms, Stored, Term
 from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
@@ -105,7 +106,8 @@ class Assembly:
         flags: places of bools that say whether a run met an index that is wrong.
         arena: bytes of the arena.
         constants: bytes of all constants.
-        scratch: bytes that each thread needs for itself.
+        scratch: bytes that each thread has for itself; the last are its counters.
+        counters: where those begin.
         work: how many times elements are computed, or products added, roughly.
     """
 
@@ -118,6 +120,7 @@ class Assembly:
     arena: int = 0
     constants: int = 0
     scratch: int = 0
+    counters: int = 0
     work: int = 0
 
     @property
@@ -287,6 +290,8 @@ def _lay_out(made: Assembly) -> None:
     for order, number in enumerate(made.fresh):
         places[number].offset = order
     made.chains = chains(made.calls, places, {*made.outputs, *made.flags})
+    made.counters = aligned(made.scratch)
+    made.scratch = made.counters + counters_bytes(len(made.chains))
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for at, chain in enumerate(made.chains):

@@ -1,10 +1,9 @@
 """From the calls of a plan to a module: a function for each program, and one that runs all calls.
 
-`run(thread, count, samples, arena, constants, scratch, counters, inputs..., outputs...)` is for a thread of several: it
-takes blocks of each call until none are left, and waits for the others where a call needs what they wrote, or writes to
-where they may still read. It does so for each of `samples` samples, whose inputs and outputs lie one behind the other;
-counters must be zero before. Addresses are arguments, so that the bytes of a module depend on the plan alone, as its
-look-up on disk needs.
+`run(thread, count, samples, arena, constants, scratch, inputs..., outputs...)` is for a thread of several: it takes
+blocks of each call until none are left, and waits for the others where a call needs what they wrote, or writes to where
+they may still read. It does so for each of `samples` samples, whose inputs and outputs lie one behind the other.
+Addresses are arguments, so that the bytes of a module depend on the plan alone, as its look-up on disk needs.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Final, NamedTuple
 
 from tenfold.backends.wasm.assembly import Assembly, Kind, PlannedCall
 from tenfold.backends.wasm.chains import Chain, turn
-from tenfold.backends.wasm.sharing import Cuts, add_take, counters_bytes
+from tenfold.backends.wasm.sharing import Cuts, add_take
 from tenfold.backends.wasm.step_programs import SCRATCH
 from tenfold.codegen.loops.program import Program
 from tenfold.codegen.routines.routine import Walk
@@ -41,7 +40,7 @@ RUN: Final = "run"
 MEMORY: Final = b"\0"
 """The number of the memory, where an instruction names it."""
 
-THREAD, COUNT, SAMPLES, ARENA, CONSTANTS, SCRATCHES, COUNTERS, INPUTS = range(8)
+THREAD, COUNT, SAMPLES, ARENA, CONSTANTS, SCRATCHES, INPUTS = range(7)
 
 
 def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -> bytes:
@@ -57,8 +56,7 @@ def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -
     for planned in assembly.calls:
         if planned.program not in functions:
             add_program(module, planned.program, functions)
-    barrier, take = add_barrier(module, shared), add_take(module, counters_bytes(len(assembly.chains)), shared)
-    writer = _Writer(assembly, functions, barrier, take)
+    writer = _Writer(assembly, functions, add_barrier(module, shared), add_take(module, assembly.scratch, shared))
     module.add(writer.run(assembly.chains), RUN)
     if separately:
         for number, planned in enumerate(assembly.calls):
@@ -84,7 +82,7 @@ class _Writer:
         piece = _Piece(*[code.local(I32) for _ in _Piece._fields])
         mine = [local_get(THREAD), i32_const(self._assembly.scratch), CODES["i32.mul"]]
         code.emit(local_get(SCRATCHES), *mine, CODES["i32.add"], local_set(scratch))
-        code.emit(CODES["loop"] + EMPTY_BLOCK)
+        code.emit(CODES["loop"] + EMPTY_BLOCK, *self._clear(scratch), *self._wait())
         barriers = barriers_before(self._assembly, chains)
         for number, (chain, waits) in enumerate(zip(chains, barriers, strict=True)):
             if waits:
@@ -110,9 +108,10 @@ class _Writer:
         cuts = _cuts(chain, self._assembly)
         code.emit(i32_const(-1), local_set(piece.reached))
         code.emit(CODES["block"] + EMPTY_BLOCK, CODES["loop"] + EMPTY_BLOCK)
-        code.emit(local_get(COUNTERS), i32_const(4 * number), CODES["i32.add"], local_get(THREAD), local_get(COUNT))
-        code.emit(*map(i32_const, cuts), call(self._take), local_set(piece.end), local_tee(piece.begin))
-        code.emit(local_get(piece.end), CODES["i32.eq"], CODES["br_if"] + unsigned(1))
+        code.emit(local_get(SCRATCHES), i32_const(self._assembly.counters + 4 * number), CODES["i32.add"])
+        code.emit(local_get(THREAD), local_get(COUNT), *map(i32_const, cuts), call(self._take))
+        code.emit(local_set(piece.end), local_tee(piece.begin), local_get(piece.end), CODES["i32.eq"])
+        code.emit(CODES["br_if"] + unsigned(1))
         if others:
             self._run_others(code, chain, scratch, piece)
         code.emit(*self._call(last, scratch, local_get(piece.begin), local_get(piece.end)))
@@ -161,15 +160,14 @@ class _Writer:
             moves += [local, i32_const(place.nbytes), CODES["i32.add"], local_set(index)]
         return [
             *(local_get(SAMPLES), i32_const(1), CODES["i32.sub"], local_tee(SAMPLES)),
-            *(CODES["if"] + EMPTY_BLOCK, *self._wait(), *self._clear(), *self._wait()),
-            *(*moves, CODES["br"] + unsigned(1), END),
+            *(CODES["if"] + EMPTY_BLOCK, *self._wait(), *moves, CODES["br"] + unsigned(1), END),
         ]
 
-    def _clear(self) -> list[bytes]:
+    def _clear(self, scratch: int) -> list[bytes]:
         """Clear the thread's own counters."""
-        length = counters_bytes(len(self._assembly.chains))
-        start = [local_get(COUNTERS), local_get(THREAD), i32_const(length), CODES["i32.mul"], CODES["i32.add"]]
-        return [*start, i32_const(0), i32_const(length), CODES["memory.fill"] + MEMORY]
+        counters, end = self._assembly.counters, self._assembly.scratch
+        start = [local_get(scratch), i32_const(counters), CODES["i32.add"]]
+        return [*start, i32_const(0), i32_const(end - counters), CODES["memory.fill"] + MEMORY]
 
 
 class _Piece(NamedTuple):

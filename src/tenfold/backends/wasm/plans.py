@@ -19,7 +19,6 @@ from tenfold.backends.wasm.assembly import Assembly, Kind, assemble
 from tenfold.backends.wasm.batches import batch_of
 from tenfold.backends.wasm.calls import WORTH_INTERRUPTING, WORTH_SHARING
 from tenfold.backends.wasm.plan_modules import RUN, plan_module
-from tenfold.backends.wasm.sharing import counters_bytes
 from tenfold.core.backends import find_backend
 from tenfold.core.engine import engine
 from tenfold.core.kernel import TensorInfo
@@ -113,12 +112,9 @@ class WasmPlan:
         backend, made = self._backend, self.assembly
         device, work = backend.device, made.work
         count = device.threads_count
-        counters, counted = aligned(made.arena), counters_bytes(len(made.chains)) * count
-        scratch = counters + counted
-        arena = backend.workspace.at_least(scratch + made.scratch * count)
-        device.memory.view(arena + counters, (counted,), np.uint8).fill(0)
-        places = (arena, self.resident.constants, arena + scratch, arena + counters)
-        arguments = (self.samples, *places, *inputs, *outputs)
+        arena = backend.workspace.at_least(aligned(made.arena) + made.scratch * count)
+        constants = self.resident.constants
+        arguments = (self.samples, arena, constants, arena + aligned(made.arena), *inputs, *outputs)
         if work * self.samples >= (WORTH_SHARING if count > 1 else WORTH_INTERRUPTING):
             device.run(self.resident.module, RUN, *arguments)
         else:
