@@ -27,8 +27,8 @@ from tenfold.codegen.wasm.instructions import (
 PIECES: Final = 8
 """A thread's part of the blocks is cut into so many pieces, unless they are too small then."""
 
-WORTH_TAKING: Final = 1 << 16
-"""A piece computes so many elements, or adds so many products, at least: some microseconds."""
+WORTH_TAKING: Final = 1 << 18
+"""A piece computes so many elements, or adds so many products, at least: some ten microseconds."""
 
 
 class Cuts(NamedTuple):
