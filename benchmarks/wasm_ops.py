@@ -172,6 +172,30 @@ def broadcasts() -> Iterator[Case]:
     yield Case("add [512,512]", tf.add, (x, floats(512, 512)))
 
 
+def conditions() -> Iterator[Case]:
+    x, y, whole = floats(512, 512), floats(512, 512), positions(9, 512, 512)
+    p, q = x > 0, y > 0
+    yield Case("less [512,512]", tf.less, (x, y))
+    yield Case("less_equal [512,512] and one", lambda t: tf.less_equal(t, 0.5), (x,))
+    yield Case("equal of int32 [512,512]", lambda t: tf.equal(t, 3), (whole,))
+    yield Case("is_nan [512,512]", tf.is_nan, (x,))
+    for name, op in (("and", tf.logical_and), ("or", tf.logical_or), ("xor", tf.logical_xor)):
+        yield Case(f"logical_{name} [512,512]", op, (p, q))
+    yield Case("logical_not [512,512]", tf.logical_not, (p,))
+    yield Case("logical_and [512,512] and a row", tf.logical_and, (p, q[0]))
+    yield Case("where, floats [512,512]", tf.where, (p, x, y))
+    yield Case("where, bools [512,512]", tf.where, (p, q, x > 1))
+    yield Case("cast bool [512,512] to float32", lambda t: tf.cast(t, "float32"), (p,))
+    yield Case("cast bool [512,512] to int32", lambda t: tf.cast(t, "int32"), (p,))
+    yield Case("cast float32 [512,512] to bool", lambda t: tf.cast(t, "bool"), (x,))
+    yield Case("sum of bools [512,512]", tf.sum, (p,))
+    for axis in (1, 0, None):
+        yield Case(f"all [512,512], axis {axis}", lambda t, a=axis: tf.all(t, a), (p | True,))
+        yield Case(f"any [512,512], axis {axis}", lambda t, a=axis: tf.any(t, a), (p & False,))
+    yield Case("transpose bools [512,512]", tf.transpose, (p,))
+    yield Case("concat bools [512,512] twice, axis 1", lambda t: tf.concat([t, t], 1), (p,))
+
+
 FAMILIES = (
     normalization,
     scans,
@@ -182,6 +206,7 @@ FAMILIES = (
     resizing,
     reductions,
     broadcasts,
+    conditions,
 )
 
 
@@ -235,7 +260,7 @@ def _check(name: str, got: Any, want: Any) -> None:
     pairs = zip(got, want, strict=True) if isinstance(want, (list, tuple)) else [(got, want)]
     for ours, theirs in pairs:
         a, b = ours.numpy(), theirs.numpy()
-        difference = np.abs(a - b).max()
+        difference = np.abs(a.astype(np.float64) - b).max() if a.dtype == np.bool_ else np.abs(a - b).max()
         if a.shape != b.shape or difference > 1e-4 * max(np.abs(b).max(), 1e-3):
             raise AssertionError(f"{name}: the two sides disagree by {difference}")
 

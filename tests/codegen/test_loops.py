@@ -221,6 +221,42 @@ def test_conditions_move_between_scalars_and_vectors(machine: Machine) -> None:
     assert machine.run(program, {source: flags})[output].tolist() == want
 
 
+@pytest.mark.parametrize("width", [4, 8])
+def test_conditions_side_by_side(machine: Machine, width: int) -> None:
+    """Joined and parted, from memory and to it, combined, and asked; from an odd address, and in registers."""
+    count = 4 * width
+    flags = np.arange(2 * count + 1) % 3 == 1
+    b = Builder(Target("any", width=width))
+    source, output = Buffer("x", "bool", flags.size), Buffer("y", "bool", 8 * count, written=True)
+    wide = vector("b1", count)
+    x, y = b.load(wide, b.address(source)), b.load(wide, b.address(source, 1), count)
+    to = b.address(output)
+    first, *_, last = parts = [b.part(x, number) for number in range(4)]
+    kept = b.register(b.constant([lane == 2 for lane in range(count)], wide))
+    with b.loop(0, 2):
+        kept.value = kept.value | y
+    results = [
+        b.join(parts[::-1]),
+        (x & y) ^ (x | y),
+        ~(x ^ b.constant(True, wide)),
+        b.spread(b.any(x) & ~b.all(x), count),
+        b.join([last, ~first, first & last, b.constant(True, vector("b1", width))]),
+        b.spread(b.all(~(x & ~x)), count),
+        kept.value,
+    ]
+    for number, result in enumerate(results):
+        b.store(to, result, number * count)
+    program = b.kernel("joined", [source, output], (), 1)
+    p, q = flags[:count], flags[count + 1 : 2 * count + 1]
+    quarters = p.reshape(4, width)
+    joined = [quarters[3], ~quarters[0], quarters[0] & quarters[3], np.ones(width, np.bool_)]
+    rest = [(p & q) ^ (p | q), p, np.ones(count), np.ravel(joined), np.ones(count), q | (np.arange(count) == 2)]
+    want = np.concatenate([quarters[::-1].ravel(), *rest]).astype(np.bool_)
+    assert np.array_equal(run(program, {source: flags}, width=width)[output][: want.size], want)
+    if width == 4:
+        assert np.array_equal(machine.run(program, {source: flags})[output][: want.size], want)
+
+
 def test_gathers(machine: Machine) -> None:
     x = np.arange(20, dtype=np.int32)
     b = Builder(PLAIN)
@@ -406,6 +442,7 @@ def test_every_operation_is_described_and_run() -> None:
         ):
             test(machine)
         test_lanes()
+        test_conditions_side_by_side(machine, 4)
     finally:
         Builder._value = original  # type: ignore[method-assign]
     assert built == set(OPERATIONS)

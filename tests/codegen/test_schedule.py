@@ -291,6 +291,49 @@ def test_integers_and_conditions(machine: Machine) -> None:
     check(machine, compute([5, 19], lambda i, j: y[i, 18 - j]), a, flags)
 
 
+@pytest.mark.parametrize("length", [3, 15, 16, 17, 31, 32, 50, 64, 100])
+def test_conditions_are_computed_many_at_a_time(machine: Machine, length: int) -> None:
+    """Where rows are long enough, a byte each; beside numbers, where they come from numbers, or decide about them."""
+    a, whole = floats(3, length), RNG.integers(-2, 3, (3, length)).astype(np.int32)
+    p, q = RNG.integers(0, 2, (3, length)).astype(np.bool_), RNG.integers(0, 2, (3, length)).astype(np.bool_)
+    x, n, c, d = inputs_of(a, whole, p, q)
+    bodies: list[Callable[[Expr, Expr], Expr]] = [
+        lambda i, j: call("logical_not", c[i, j]),
+        lambda i, j: call("logical_xor", c[i, j], call("logical_or", d[i, j], c[1, j])),
+        lambda i, j: select(c[i, j], d[i, j], d[2 - i, j]),
+        lambda i, j: select(c[i, j], d[i, 0], constant(True, "bool")),
+        lambda i, j: call("equal", c[i, j], call("less", d[i, j], c[i, 0])),
+        lambda i, j: call("logical_and", c[i, j], x[i, j] > 0),
+        lambda i, j: call("logical_or", c[i, length - 1 - j], d[i, j]),
+        lambda i, j: call("logical_and", c[i, j], call("less", i, j)),
+        lambda i, j: cast(n[i, j], "bool"),
+        lambda i, j: call("isnan", x[i, j]),
+        lambda i, j: select(call("logical_and", c[i, j], n[i, j] > 0), x[i, j], -x[i, j]),
+        lambda i, j: cast(c[i, j], "float32") + cast(d[i, 0], "float32"),
+        lambda i, j: select(j < 5, c[i, j], d[i, j]),
+        lambda i, j: select(call("logical_or", j < 2, j >= length - 1), constant(False, "bool"), c[i, j - 1]),
+        lambda i, j: reduce("any", [3], lambda k: call("logical_and", c[k, j], d[i, j])),
+    ]
+    for body in bodies:
+        check(machine, compute([3, length], body), a, whole, p, q)
+    check(machine, compute([3, length - 2], lambda i, j: call("logical_or", c[i, j + 1], d[i, j + 2])), a, whole, p, q)
+    check(machine, compute([length, 3], lambda j, i: call("logical_or", c[i, j], d[i, j])), a, whole, p, q)
+    for kind in ("any", "all"):
+        for place in (0, length // 2, length - 1):
+            rare = (np.arange(length) == place) ^ (kind == "all")
+            (e,) = inputs_of(rare)
+            check(machine, compute([], lambda kind=kind, e=e: reduce(kind, [length], lambda k: e[k])), rare)
+        same = compute([3], lambda i, kind=kind: reduce(kind, [length], lambda k: call("equal", c[i, k], c[0, k])))
+        check(machine, same, a, whole, p, q)
+        compared = compute([3], lambda i, kind=kind: reduce(kind, [length], lambda k: x[i, k] > x[0, k]))
+        check(machine, compared, a, whole, p, q)
+    check(machine, compute([3], lambda i: sum_over([length], lambda k: cast(c[i, k], "int32"))), a, whole, p, q)
+    if length == 64:
+        program, _ = schedule(compute([3, length], bodies[1]), PLAIN)
+        assert not operations(program.body)["join"]
+        assert not operations(program.body)["part"]
+
+
 def test_complex_numbers(machine: Machine) -> None:
     a = (floats(4, 9) + 1j * floats(4, 9)).astype(np.complex64)
     b = (floats(9) + 1j * floats(9)).astype(np.complex64)

@@ -14,6 +14,7 @@ from typing import Any
 from tenfold.codegen.loops.program import (
     ADDRESS,
     CONDITION,
+    CONDITIONS,
     I32,
     Block,
     Branch,
@@ -200,6 +201,14 @@ class Builder:
     def shuffle(self, a: Value, b: Value, numbers: Sequence[int]) -> Value:
         """Lanes of two vectors in another order; their numbers count through `a` and on through `b`."""
         return self._value("shuffle", (a, b), a.type, tuple(numbers))
+
+    def join(self, conditions: Sequence[Value]) -> Value:
+        """Vectors of conditions side by side, `CONDITIONS` of them."""
+        return self._value("join", tuple(conditions), vector("b1", CONDITIONS * self.width))
+
+    def part(self, joined: Value, number: int) -> Value:
+        """One of the vectors that stand side by side."""
+        return self._value("part", (joined,), vector("b1", self.width), number)
 
     def any(self, condition: Value) -> Value:
         """Whether a condition holds in any lane."""

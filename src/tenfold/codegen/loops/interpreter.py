@@ -296,5 +296,7 @@ _RULES: Final[dict[str, Callable[..., Any]]] = {
     "splat": lambda v, a: np.repeat(a, v.type.lanes),
     "lane": lambda v, a: [a[v.immediate]],
     "lanes": lambda v, *scalars: np.concatenate(scalars),
+    "join": lambda v, *vectors: np.concatenate(vectors),
+    "part": lambda v, a: a.reshape(-1, v.type.lanes)[v.immediate],
     "shuffle": lambda v, a, b: np.concatenate([a, b])[list(v.immediate)],
 }

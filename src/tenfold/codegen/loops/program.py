@@ -10,6 +10,7 @@ because nothing here is WebAssembly's own:
 * A vector type says how many lanes there are; what builds programs takes that number from its `Target`, and every
   operation is defined lane by lane or for any number of lanes.
 * Conditions are a type of their own, `b1`. Whether a vector of them is a mask or `<n x i1>` is the renderer's affair.
+  They may stand side by side `CONDITIONS` times as many as 32-bit numbers do, as they take a byte each in memory.
 * Values are in single-assignment form; only registers change, as locals or as what mem2reg removes.
 * Addresses are opaque: made from a buffer and an offset in bytes, moved by bytes, compared. They are integers in a
   linear memory, or pointers.
@@ -78,6 +79,10 @@ ADDRESS: Final = vector("address", 1)
 
 SCALARS: Final = {"float32": "f32", "int32": "i32", "bool": "b1"}
 """How elements of a dtype are computed with; the parts of complex numbers are two f32."""
+
+CONDITIONS: Final = 4
+"""A vector holds so many times as many conditions as 32-bit numbers. They are joined and parted, loaded and stored,
+combined bit by bit, and asked for any and all."""
 
 ELEMENT_BYTES: Final = {"float32": 4, "int32": 4, "bool": 1, "complex64": 8}
 """How elements of a dtype lie in memory: bools a byte each, 0 or 1; complex numbers as pairs of floats."""
@@ -433,6 +438,8 @@ OPERATIONS: Final[dict[str, str]] = {
     "splat": "a scalar in every lane",
     "lane": "the lane number `immediate`, a scalar",
     "lanes": "scalars side by side",
+    "join": "vectors of conditions, `CONDITIONS` of them, side by side",
+    "part": "the vector number `immediate` of those",
     "shuffle": "lanes of a and b, the numbers in `immediate` counting through both",
     # Memory: at `immediate` bytes after an address, aligned to an element or not.
     "load": "elements side by side; b1 are bytes",

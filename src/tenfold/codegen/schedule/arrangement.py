@@ -20,7 +20,7 @@ from typing import Final
 
 from tenfold.codegen.compute import Index
 from tenfold.codegen.expr import Expr
-from tenfold.codegen.loops.program import Target
+from tenfold.codegen.loops.program import CONDITIONS, Target
 from tenfold.codegen.schedule.body import Access, Body
 
 ROWS: Final = 4
@@ -68,7 +68,10 @@ def arrange(axes: Sequence[Index], body: Body, target: Target) -> Arrangement:
         rows_at_once = next(count for count in _TURNED_ROWS if count * width <= across.length) * width
         return Arrangement(ordered, last, across, {last.number: width, across.number: rows_at_once}, turned=True)
     rows = _rows_of_products(axes, body, reductions)
-    vectors = vectors_of_tile(last.length, width, 2 if rows is not None else _most_vectors(body, target))
+    if rows is None and body.has_conditions and last.length >= CONDITIONS * width and not reductions:
+        vectors = CONDITIONS
+    else:
+        vectors = vectors_of_tile(last.length, width, 2 if rows is not None else most_vectors(body, target))
     step = {last.number: vectors * width}
     if rows is not None:
         step[rows.number] = ROWS
@@ -172,7 +175,8 @@ def _masks_in_loops(body: Body, reductions: Sequence[Expr]) -> list[int]:
     return masks
 
 
-def _most_vectors(body: Body, target: Target) -> int:
+def most_vectors(body: Body, target: Target) -> int:
+    """How many vectors along the lanes are computed together, at most."""
     if body.reductions and body.dear > 12:
         return 2
     if body.reductions:
@@ -180,6 +184,8 @@ def _most_vectors(body: Body, target: Target) -> int:
         if has_small_sums and len(body.accesses) <= 2:
             return target.registers // 2
         return 4 if len(body.accesses) <= 8 else 2
+    if body.has_conditions and body.dear <= 16:
+        return CONDITIONS
     if body.dear <= 4 and len(body.accesses) <= 4:
         return 4
     return 2 if body.dear <= 16 else 1

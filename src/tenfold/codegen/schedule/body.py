@@ -89,6 +89,11 @@ class Body:
         self._kept: list[Expr] = []
         self.mask(expression)
 
+    @property
+    def has_conditions(self) -> bool:
+        """Whether conditions are loaded, or are the result."""
+        return self.expression.dtype == "bool" or any(access.dtype == "bool" for access in self.accesses.values())
+
     def bit(self, number: int) -> int:
         """The set of one variable."""
         bit = self._bits.get(number)

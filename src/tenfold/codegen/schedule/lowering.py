@@ -2,6 +2,8 @@
 
 What depends on the axis that is spread over lanes is a vector, everything else a scalar. A tile repeats the body at
 several places of some axes: what depends on such an axis has a value for each place, what does not is shared.
+
+Conditions of as many neighbouring places as a vector can hold of them are loaded, combined and stored together.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Final
 from tenfold.codegen.compute import Array, Index
 from tenfold.codegen.expr import Expr
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import SCALARS, Buffer, Type, Value, vector
+from tenfold.codegen.loops.program import CONDITIONS, SCALARS, Buffer, Type, Value, vector
 from tenfold.codegen.schedule import reducing, scalars
 from tenfold.codegen.schedule.body import Access, Body
 from tenfold.codegen.schedule.division import divided
@@ -35,6 +37,7 @@ class Lowering:
         lanes: number of the variable that is spread over lanes; None where everything is scalar.
         tile: the places of a tile along some variables, in elements, by the variables' numbers.
         place: where in the tile the next values are computed.
+        joins: whether conditions of neighbouring places along the lanes can be joined to vectors of their own.
         given: elements that are in no memory, by the ids of the arrays that they are loaded from.
         turned: number of the variable along whose places in the tile is read what is contiguous along it; None if along
             none.
@@ -48,6 +51,7 @@ class Lowering:
         self.tile: dict[int, Sequence[int]] = {}
         self.place: dict[int, int] = {}
         self.given: dict[int, Callable[[], Value]] = {}
+        self.joins = False
         self.turned: int | None = None
         self._buffers = buffers
         self._tile_mask = 0
@@ -64,6 +68,7 @@ class Lowering:
         self.tile = tile
         self._lanes_bit = 0 if lanes is None else self.body.bit(lanes)
         self._tile_mask = 0
+        self.joins = lanes is not None and _is_joined(tile.get(lanes, ()), self.builder.width)
         for number, places in tile.items():
             self._tile_mask |= self.body.bit(number)
             reach = max(places) + (self.builder.width - 1 if number == lanes else 0)
@@ -144,6 +149,61 @@ class Lowering:
             builder.block = block
         return found
 
+    def joined(self, expr: Expr) -> Value:
+        """What a condition is at this place and those that are joined with it, side by side."""
+        width = self.builder.width
+        if not self.varies(expr):
+            return self.builder.spread(self.real(expr), CONDITIONS * width)
+        here, (first, _) = self.place, self._in_join()
+        self.place = first
+        mask = self.body.mask(expr)
+        scope = self.nest.scopes[self.nest.home(mask)]
+        key = "joined", self.key(expr, mask)
+        found = scope.values.get(key)
+        if not isinstance(found, Value):
+            block, self.builder.block = self.builder.block, scope.block
+            found = scope.values[key] = self._joined(expr)
+            self.builder.block = block
+        self.place = here
+        return found
+
+    def _joined(self, expr: Expr) -> Value:
+        b = self.builder
+        if expr.function == "element" and self._is_joined_in_memory(self.body.accesses[id(expr)]):
+            address, offset = self.address(self.body.accesses[id(expr)])
+            return b.load(vector("b1", CONDITIONS * b.width), address, offset)
+        if expr.function not in ("element", "reduce") and all(a.dtype == "bool" for a in expr.arguments):
+            operands = tuple(map(self.joined, expr.arguments))
+            if expr.function == "cast":
+                return operands[0]
+            if expr.function == "select":
+                condition, one, other = operands
+                return ((one ^ other) & condition) ^ other
+            return scalars.apply(b, expr.function, "bool", operands)
+        here, values = self.place, []
+        for place in [self._moved(number * b.width) for number in range(CONDITIONS)]:
+            self.place = place
+            values.append(b.spread(self.real(expr), b.width))
+        self.place = here
+        return b.join(values)
+
+    def _is_joined_in_memory(self, access: Access) -> bool:
+        step = 0 if self.lanes is None else access.step(self.lanes)
+        return self.joins and access.dtype == "bool" and step == 1 and not any(self.varies(t) for t, _ in access.opaque)
+
+    def _in_join(self) -> tuple[dict[int, int], int]:
+        """The first of the places that are joined with this one, and the number of this one among them."""
+        if self.lanes is None:
+            raise ValueError("Nothing is joined where there are no lanes.")
+        before = (self.place[self.lanes] - self.tile[self.lanes][0]) % (CONDITIONS * self.builder.width)
+        return self._moved(-before), before // self.builder.width
+
+    def _moved(self, by: int) -> dict[int, int]:
+        """This place, some elements further along the lanes."""
+        if self.lanes is None:
+            raise ValueError("Nothing is moved where there are no lanes.")
+        return {**self.place, self.lanes: self.place[self.lanes] + by}
+
     def _constant(self, expr: Expr) -> Lowered:
         if expr.dtype == "complex64":
             kind = vector(_F32, 1)
@@ -217,6 +277,8 @@ class Lowering:
         if not array.size:
             zero = self.builder.constant(0, vector(SCALARS.get(array.dtype, _F32), 1))
             return (zero, zero) if array.dtype == "complex64" else zero
+        if self._is_joined_in_memory(access):
+            return self.builder.part(self.joined(expr), self._in_join()[1])
         if array.dtype == "complex64":
             return self._load_part(access, vector(_F32, 1), 0), self._load_part(access, vector(_F32, 1), 4)
         return self._load_part(access, vector(SCALARS[array.dtype], 1), 0)
@@ -352,3 +414,12 @@ class Lowering:
         key = id(access.array), tuple(sorted(access.terms.items()))
         below = sum(min(0, step) * self._reach.get(number, 0) for number, step in access.terms.items())
         return self._least.get(key, access.constant) + below
+
+
+def _is_joined(places: Sequence[int], width: int) -> bool:
+    """Whether places of a tile are those of vectors side by side, as many as conditions are joined, or some such."""
+    return (
+        bool(places)
+        and len(places) % CONDITIONS == 0
+        and list(places) == list(range(places[0], places[0] + len(places) * width, width))
+    )

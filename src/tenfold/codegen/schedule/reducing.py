@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tenfold.codegen.compute import Index
 from tenfold.codegen.expr import Expr
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import SCALARS, Register, Value, vector
+from tenfold.codegen.loops.program import CONDITIONS, SCALARS, Register, Value, vector
 from tenfold.codegen.schedule import scalars
 from tenfold.codegen.schedule.best import first_best
 
@@ -23,7 +23,7 @@ def reduce(lowering: Lowering, expr: Expr, number: int) -> None:
     with lowering.nest.from_scope(number):
         here = lowering.place
         if any(index.length == 0 for index in ranges):
-            _leave(lowering, expr, [_Accumulator(lowering, expr, vectors=False) for _ in _places(lowering, expr)])
+            _leave(lowering, expr, [_Accumulator(lowering, expr, 1) for _ in _places(lowering, expr)])
         elif id(expr) in lowering.body.across:
             _across_lanes(lowering, expr, ranges)
         else:
@@ -50,7 +50,8 @@ def _leave(lowering: Lowering, expr: Expr, accumulators: Sequence[_Accumulator])
 def _in_places(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> None:
     """An accumulator for each place."""
     places = _places(lowering, expr)
-    accumulators = [_Accumulator(lowering, expr, vectors=lowering.varies(expr)) for _ in places]
+    lanes = lowering.builder.width if lowering.varies(expr) else 1
+    accumulators = [_Accumulator(lowering, expr, lanes) for _ in places]
     work = _Work(lowering, expr)
     work.open(ranges)
     for place, accumulator in zip(places, accumulators, strict=True):
@@ -61,7 +62,7 @@ def _in_places(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> None:
 
 
 def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> None:
-    """Accumulators whose lanes take turns along the last range, combined at the end."""
+    """Accumulators whose lanes take turns along the last range, combined at the end; of conditions they have more."""
     nest, body, width = lowering.nest, lowering.body, lowering.builder.width
     *outer, last = ranges
     places = _places(lowering, expr)
@@ -69,17 +70,20 @@ def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> No
         scope = nest.scopes[-1]
         scope.values[lowering.key(expr, body.mask(expr))] = first_best(lowering, expr, last)
         return
-    vectors = _vectors_at_once(last.length, width, len(places), lowering.body.dear)
-    stride = vectors * width
+    joined = expr.value.kind in ("any", "all") and last.length >= CONDITIONS * width
+    lanes = CONDITIONS * width if joined else width
+    vectors = _vectors_at_once(last.length, lanes, len(places), lowering.body.dear)
+    stride = vectors * lanes
     whole = last.length // stride * stride
     before = lowering.arrange(last.number, lowering.tile)
-    accumulators = [[_Accumulator(lowering, expr, vectors=True) for _ in range(vectors)] for _ in places]
+    accumulators = [[_Accumulator(lowering, expr, lanes) for _ in range(vectors)] for _ in places]
     work = _Work(lowering, expr)
     work.open(outer)
     bit = body.bit(last.number)
 
     def add(offsets: Sequence[int], valid: Value | None = None) -> None:
-        lowering.arrange(last.number, {**before[1], last.number: offsets})
+        tile = [offset + lane for offset in offsets for lane in range(0, lanes, width)]
+        lowering.arrange(last.number, {**before[1], last.number: tile})
         for place, own in zip(places, accumulators, strict=True):
             for offset, accumulator in zip(offsets, own, strict=False):
                 lowering.place = {**place, last.number: offset}
@@ -87,21 +91,21 @@ def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> No
 
     if whole:
         nest.open_loop(last.number, bit, 0, whole, stride)
-        add(range(0, stride, width))
+        add(range(0, stride, lanes))
         nest.close()
-    single = (last.length - whole) // width * width
+    single = (last.length - whole) // lanes * lanes
     if single:
-        if single == width:
+        if single == lanes:
             nest.open_fixed({last.number: whole}, bit)
         else:
-            nest.open_loop(last.number, bit, whole, whole + single, width)
+            nest.open_loop(last.number, bit, whole, whole + single, lanes)
         add([0])
         nest.close()
-    repeated = -last.length % width
+    repeated = -last.length % lanes
     if repeated:
         # The last vector ends with the range. What it has in common with the one before counts once.
-        nest.open_fixed({last.number: last.length - width}, bit)
-        add([0], _lanes_from(lowering.builder, repeated))
+        nest.open_fixed({last.number: last.length - lanes}, bit)
+        add([0], _lanes_from(lowering.builder, repeated) if lanes == width else None)
         nest.close()
     work.close()
     lowering.arrange(*before)
@@ -114,11 +118,11 @@ def _across_lanes(lowering: Lowering, expr: Expr, ranges: Sequence[Index]) -> No
     _leave(lowering, expr, combined)
 
 
-def _vectors_at_once(length: int, width: int, places: int, dear: int) -> int:
+def _vectors_at_once(length: int, lanes: int, places: int, dear: int) -> int:
     """How many vectors of a range have accumulators of their own: enough to hide latency, and few are left over."""
     enough = 4 if places == 1 and dear <= 8 else 2 if places <= 2 else 1
-    most = max(1, min(length // width, enough))
-    return min(range(1, most + 1), key=lambda count: (length % (count * width) // width, -count))
+    most = max(1, min(length // lanes, enough))
+    return min(range(1, most + 1), key=lambda count: (length % (count * lanes) // lanes, -count))
 
 
 def _lanes_from(b: Builder, first: int) -> Value:
@@ -218,12 +222,12 @@ class _Accumulator:
     and whether NaN was among what they are the extremes of.
     """
 
-    def __init__(self, lowering: Lowering, expr: Expr, *, vectors: bool) -> None:
+    def __init__(self, lowering: Lowering, expr: Expr, lanes: int) -> None:
         self._lowering = lowering
         self._builder = b = lowering.builder
         self._kind, self._ranges = expr.value
         self._dtype = expr.arguments[0].dtype
-        self._lanes = b.width if vectors else 1
+        self._lanes = lanes
         if self._kind.startswith("arg"):
             scalar = "f32" if self._dtype == "float32" else "i32"
             least = scalars.neutral(self._kind[4:], "int32")
@@ -262,6 +266,8 @@ class _Accumulator:
 
     def _added(self, element: Expr, valid: Value | None) -> Sequence[Value]:
         lowering, b, now = self._lowering, self._builder, self._now()
+        if self._lanes > b.width:
+            return self._combined(now, [lowering.joined(element)])
         of = lowering.vector if self._lanes > 1 else lowering.value
         if self._kind.startswith("arg"):
             return self._better(_Best(*now), _Best(self._comparable(of(element)), self._position()))

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 
 from tenfold.codegen.compute import Array, Index, Procedure, read_by
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import I32, SCALARS, Buffer, Program, Target, Value
+from tenfold.codegen.loops.program import CONDITIONS, I32, SCALARS, Buffer, Program, Target, Value
 from tenfold.codegen.procedures import Instead, Ranking, Scan, Scatter, Transform
 from tenfold.codegen.schedule import ranking, scanning, scattering, transforming
-from tenfold.codegen.schedule.arrangement import Arrangement, arrange, is_flat
+from tenfold.codegen.schedule.arrangement import Arrangement, arrange, is_flat, most_vectors
 from tenfold.codegen.schedule.body import Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
 from tenfold.codegen.schedule.scopes import Nest
@@ -140,7 +140,7 @@ class _Scheduler:
         lowering = Lowering(nest, body, self._buffers)
         bit = body.bit(axis.number)
         first, stop = begin * width, end * width
-        vectors = 4 if body.dear <= 4 and len(body.accesses) <= 4 else 2 if body.dear <= 16 else 1
+        vectors = most_vectors(body, self._target)
         if vectors > 1:
             whole = first + (((end - begin) & -vectors) * width)
             self._flat_loop(lowering, axis, bit, written, (first, whole), vectors)
@@ -180,10 +180,21 @@ class _Scheduler:
     def _compute(self, lowering: Lowering, written: Access) -> None:
         """Compute and store the body at each place of the tile."""
         expression = lowering.body.expression
+        if expression.dtype == "bool" and lowering.joins and written.step(lowering.lanes or 0) == 1:
+            self._compute_joined(lowering, written)
+            return
         for at in product(*lowering.tile.values()):
             lowering.place = dict(zip(lowering.tile, at, strict=True))
             value = lowering.value(expression) if lowering.lanes is None else lowering.vector(expression)
             store(lowering, written, value, self._stored_lanes)
+
+    def _compute_joined(self, lowering: Lowering, written: Access) -> None:
+        """The same of conditions, as many at a time as a vector holds."""
+        lanes = lowering.lanes
+        joined = {n: places[::CONDITIONS] if n == lanes else places for n, places in lowering.tile.items()}
+        for at in product(*joined.values()):
+            lowering.place = dict(zip(joined, at, strict=True))
+            store(lowering, written, lowering.joined(lowering.body.expression), CONDITIONS * self._builder.width)
 
 
 def _limits(b: Builder, begin: Value, end: Value, before: int, count: int) -> tuple[Value, Value]:

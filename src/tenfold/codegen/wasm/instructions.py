@@ -155,6 +155,8 @@ _VECTOR: Final = {
     "v128.load64_zero": 93,
     "f32x4.demote_f64x2_zero": 94,
     "f64x2.promote_low_f32x4": 95,
+    "i8x16.neg": 97,
+    "i8x16.all_true": 99,
     "i8x16.narrow_i16x8_s": 101,
     "f32x4.ceil": 103,
     "f32x4.floor": 104,

@@ -63,8 +63,9 @@ _SHAPES: Final = {
     ("f64", 2): "f64x2",
     ("i64", 2): "i64x2",
     ("b1", 2): "i64x2",
+    ("b1", 16): "i8x16",
 }
-"""In which shape a type is computed with; a vector of conditions is a mask."""
+"""In which shape a type is computed with; a vector of conditions is a mask, but one of bytes holds 0 and 1."""
 
 _LOCALS: Final = {"f32": F32, "f64": F64, "i32": I32, "i64": I64}
 
@@ -156,8 +157,10 @@ class _Renderer:
         kind = statement.value.type
         self._emit(statement.address)
         self._emit(statement.value)
-        if kind.scalar == "b1" and kind.lanes > 1:
+        if kind.scalar == "b1" and kind.lanes == WIDTH:
             self._out += _BYTES_OF_MASK + CODES["v128.store32_lane"] + b"\0" + unsigned(statement.offset) + b"\0"
+        elif kind is _BYTES:
+            self._out += access("v128.store", statement.offset, aligned_to=1)
         else:
             self._out += _memory(_STORES[kind.scalar] if kind.lanes == 1 else "v128.store", statement.offset)
 
@@ -254,7 +257,9 @@ class _Renderer:
 
     def _invert(self, value: Value) -> None:
         self._emit(value.operands[0])
-        if value.type.lanes > 1:
+        if value.type is _BYTES:
+            self._out += _ONES + CODES["v128.xor"]
+        elif value.type.lanes > 1:
             self._out += CODES["v128.not"]
         elif value.type.scalar == "b1":
             self._out += CODES["i32.eqz"]
@@ -325,11 +330,14 @@ class _Renderer:
         self._out += CODES["i8x16.shuffle"] + bytes([*range(8), *range(16, 24)])
 
     def _splat(self, value: Value) -> None:
-        self._scalar(value.operands[0])
+        if value.type is _BYTES:
+            self._emit(value.operands[0])
+        else:
+            self._scalar(value.operands[0])
         self._out += CODES[f"{_shape(value.type)}.splat"]
 
     def _scalar(self, value: Value) -> None:
-        """Push what a lane of a vector is made of: for a condition all bits or none."""
+        """Push what a lane of a vector is made of: for a condition of a mask all bits or none."""
         if value.type.scalar == "b1":
             self._out += i32_const(0)
             self._emit(value)
@@ -350,6 +358,28 @@ class _Renderer:
             self._scalar(operand)
             self._out += CODES[f"{shape}.replace_lane"] + bytes([number]) if number else CODES[f"{shape}.splat"]
 
+    def _join(self, value: Value) -> None:
+        for number, operand in enumerate(value.operands):
+            self._emit(operand)
+            if number % 2:
+                self._out += CODES["i16x8.narrow_i32x4_s"]
+        self._out += CODES["i8x16.narrow_i16x8_s"] + _ONES + CODES["v128.and"]
+
+    def _part(self, value: Value) -> None:
+        """A mask of a quarter of the bytes, each repeated."""
+        (operand,) = value.operands
+        local = self._values.get(operand)
+        if local is None:
+            local_number = self._code.local(V128)
+            self._emit(operand)
+            self._out += local_tee(local_number)
+            local = local_get(local_number)
+        else:
+            self._out += local
+        first = value.immediate * WIDTH
+        numbers = [first + lane for lane in range(WIDTH) for _ in range(16 // WIDTH)]
+        self._out += local + CODES["i8x16.shuffle"] + bytes(numbers) + CODES["i8x16.neg"]
+
     def _shuffle(self, value: Value) -> None:
         size = 16 // value.type.lanes
         for operand in value.operands:
@@ -362,8 +392,10 @@ class _Renderer:
         kind = value.type
         if kind.lanes == 1:
             self._out += _memory(_LOADS[kind.scalar], value.immediate)
-        elif kind.scalar == "b1":
+        elif kind.scalar == "b1" and kind.lanes == WIDTH:
             self._out += CODES["v128.load32_zero"] + b"\0" + unsigned(value.immediate) + _MASK_OF_BYTES
+        elif kind is _BYTES:
+            self._out += access("v128.load", value.immediate, aligned_to=1)
         else:
             self._out += _memory("v128.load", value.immediate)
 
@@ -428,6 +460,8 @@ _SPECIAL: Final[dict[str, Callable[[_Renderer, Value], None]]] = {
     "splat": _Renderer._splat,
     "lane": _Renderer._lane,
     "lanes": _Renderer._lanes,
+    "join": _Renderer._join,
+    "part": _Renderer._part,
     "shuffle": _Renderer._shuffle,
     "load": _Renderer._load,
     "load_splat": _Renderer._load_splat,
@@ -447,6 +481,9 @@ _DIVISIONS: Final = {
 _LOADS: Final = {"f32": "f32.load", "i32": "i32.load", "b1": "i32.load8_u"}
 _STORES: Final = {"f32": "f32.store", "i32": "i32.store", "b1": "i32.store8"}
 
+_BYTES: Final = vector("b1", 16)
+_ONES: Final = v128_const(b"\1" * 16)
+
 _MASK_OF_BYTES: Final = (
     CODES["i16x8.extend_low_i8x16_u"] + CODES["i32x4.extend_low_i16x8_u"] + v128_const(bytes(16)) + CODES["i32x4.ne"]
 )
@@ -455,7 +492,7 @@ _BYTES_OF_MASK: Final = (
     + CODES["i16x8.narrow_i32x4_s"]
     + v128_const(bytes(16))
     + CODES["i8x16.narrow_i16x8_s"]
-    + v128_const(b"\1" * 16)
+    + _ONES
     + CODES["v128.and"]
 )
 
@@ -514,6 +551,8 @@ def _encode_constant(value: Value) -> bytes:
     _shape(value.type)
     if lanes > 1:
         numbers = value.immediate if isinstance(value.immediate, tuple) else (value.immediate,) * lanes
+        if value.type is _BYTES:
+            return v128_const(bytes(map(int, numbers)))
         if scalar == "b1":
             return v128_const(b"".join((b"\xff" if held else b"\0") * (16 // lanes) for held in numbers))
         return v128_const(b"".join(_raw(scalar, number) for number in numbers))
