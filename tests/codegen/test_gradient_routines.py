@@ -13,7 +13,7 @@ from tenfold.codegen.loops.interpreter import run
 from tenfold.codegen.loops.program import Buffer, Program, Target
 from tenfold.codegen.routines.convolution import convolve
 from tenfold.codegen.routines.filter_gradients import depthwise_filter_gradient, filter_gradient
-from tenfold.codegen.routines.packing import pack
+from tenfold.codegen.routines.packing import outer_layout, pack
 from tenfold.codegen.routines.window_maxima import maximum_gradient, maximum_positions
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.wasm.targets import target
@@ -220,6 +220,6 @@ def test_groups_convolve_images_of_their_own(machine: Machine) -> None:
     )
     for runner, one in runners(machine):
         routine = convolve(Array(want.shape, "float32"), *axes, channels, one)
-        weights = np.stack([pack(w[g].reshape(-1, filters), one) for g in range(groups)])
+        weights = np.stack([pack(w[g].reshape(-1, filters), outer_layout(one)) for g in range(groups)])
         got = output_of(runner, routine.program, {"x": x, "weights": weights}).reshape(want.shape)
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=one.name)

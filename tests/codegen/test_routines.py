@@ -13,8 +13,8 @@ from tenfold.codegen.expr import Expr, call, cast, constant, function
 from tenfold.codegen.loops.interpreter import run
 from tenfold.codegen.loops.program import Buffer, Program, Target
 from tenfold.codegen.routines.convolution import convolve
-from tenfold.codegen.routines.matmul import matmul
-from tenfold.codegen.routines.packing import Operand, pack, packing
+from tenfold.codegen.routines.matmul import best_layout, matmul
+from tenfold.codegen.routines.packing import Layout, Operand, inner_layout, outer_layout, pack, packing
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.wasm.targets import target
 from tenfold.core.windows import Axis
@@ -66,15 +66,56 @@ def output_of(runner: Runner, program: Program, values: Mapping[str, np.ndarray]
         (120, 6, 20),
         (2, 700, 12),
         (6, 645, 13),
+        (1, 8, 3),
+        (3, 16, 5),
+        (5, 24, 30),
+        (101, 40, 9),
+        (6, 1200, 9),
     ],
 )
 def test_products(machine: Machine, rows: int, depth: int, columns: int) -> None:
     a, w, bias = floats(rows, depth), floats(depth, columns), floats(columns)
     for runner, one in runners(machine):
         result = Array((rows, columns), "float32")
-        routine = matmul(result, depth, Operand(depth, 1), one)
-        got = output_of(runner, routine.program, {"a": a, "weights": pack(w, one, bias)})
-        np.testing.assert_allclose(got.reshape(rows, columns), a @ w + bias, rtol=1e-4, atol=2e-5, err_msg=one.name)
+        for layout in layouts(depth, one):
+            routine = matmul(result, depth, Operand(depth, 1), one, layout=layout)
+            got = output_of(runner, routine.program, {"a": a, "weights": pack(w, layout, bias)})
+            np.testing.assert_allclose(got.reshape(rows, columns), a @ w + bias, rtol=1e-4, atol=2e-5, err_msg=one.name)
+
+
+def layouts(depth: int, one: Target) -> list[Layout]:
+    """The layouts of weights that a product may read."""
+    return [outer_layout(one), *([] if depth % one.width else [inner_layout(one)])]
+
+
+def test_inner_products_are_of_whole_vectors() -> None:
+    one, result = TARGETS[0], Array((4, 8), "float32")
+    with pytest.raises(ValueError, match="Sums of 6 products are not of whole vectors of 4"):
+        matmul(result, 6, Operand(6, 1), one, layout=inner_layout(one))
+    with pytest.raises(ValueError, match="side by side"):
+        matmul(result, 8, Operand(1, 4), one, layout=inner_layout(one))
+
+
+def test_inner_products_are_chosen_where_nothing_has_to_be_spread() -> None:
+    """Where engines spread elements as they load them, or there is not much to add up, outer products are faster."""
+    by_engine = {one: best_layout(196, 576, 96, target(one, relaxed=True)) for one in ("wasmtime", "v8")}
+    assert by_engine == {"wasmtime": inner_layout(TARGETS[0]), "v8": outer_layout(TARGETS[0])}
+    for rows, depth, columns in ((1, 576, 96), (196, 577, 96), (12544, 24, 144)):
+        assert best_layout(rows, depth, columns, TARGETS[0]) == outer_layout(TARGETS[0])
+
+
+def test_inner_products_of_batches(machine: Machine) -> None:
+    """Rows may lie further apart than they are long, and each matrix may have weights of its own."""
+    batch, rows, depth, columns = 3, 7, 16, 11
+    a, w = floats(batch, rows, 20), floats(batch, depth, columns)
+    for runner, one in runners(machine):
+        layout = inner_layout(one)
+        left = Operand(20, 1, batch=rows * 20)
+        result = Array((batch, rows, columns), "float32")
+        routine = matmul(result, depth, left, one, weights_batch=True, layout=layout)
+        packed = np.stack([pack(one, layout) for one in w])
+        got = output_of(runner, routine.program, {"a": a, "weights": packed})
+        np.testing.assert_allclose(got.reshape(result.shape), a[:, :, :depth] @ w, rtol=1e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
@@ -101,11 +142,11 @@ def test_packing_on_the_host_and_by_a_program_are_the_same(machine: Machine) -> 
         for one in TARGETS[:1]:
             program = packing(5, columns, Operand(columns, 1), one)
             packed = output_of(machine.run, program, {"weights": w})
-            assert np.array_equal(packed, pack(w, one).ravel())
+            assert np.array_equal(packed, pack(w, outer_layout(one)).ravel())
 
 
 def test_epilogues(machine: Machine) -> None:
-    rows, depth, columns = 10, 6, 12
+    rows, depth, columns = 10, 8, 12
     a, w = floats(rows, depth), floats(depth, columns)
     scale, residual, single = floats(columns), floats(2, 5, columns), floats()
     result = Array((2, 5, columns), "float32")
@@ -118,11 +159,13 @@ def test_epilogues(machine: Machine) -> None:
     product = (a @ w).reshape(2, 5, columns)
     want = np.clip(np.tanh(product * scale + residual) * single, 0, 0.5)
     for runner, one in runners(machine):
-        routine = matmul(result, depth, Operand(depth, 1), one, finished=compute(result.shape, finish))
-        assert routine.sources == (x, y, z)
-        values = {"a": a, "weights": pack(w, one), "operand0": scale, "operand1": residual, "operand2": single}
-        got = output_of(runner, routine.program, values)
-        np.testing.assert_allclose(got.reshape(want.shape), want, rtol=1e-4, atol=2e-5, err_msg=one.name)
+        finished = compute(result.shape, finish)
+        for layout in layouts(depth, one):
+            routine = matmul(result, depth, Operand(depth, 1), one, finished=finished, layout=layout)
+            assert routine.sources == (x, y, z)
+            values = {"a": a, "weights": pack(w, layout), "operand0": scale, "operand1": residual, "operand2": single}
+            got = output_of(runner, routine.program, values)
+            np.testing.assert_allclose(got.reshape(want.shape), want, rtol=1e-4, atol=2e-5, err_msg=one.name)
 
 
 def test_epilogues_may_change_the_dtype_and_sums_may_be_long(machine: Machine) -> None:
@@ -132,7 +175,7 @@ def test_epilogues_may_change_the_dtype_and_sums_may_be_long(machine: Machine) -
         for dtype in ("bool", "int32"):
             finished = compute((6, 9), lambda *i, dtype=dtype: cast(result[i] * 10, dtype))
             routine = matmul(result, 1300, Operand(1300, 1), one, finished=finished)
-            got = output_of(runner, routine.program, {"a": a, "weights": pack(w, one)})
+            got = output_of(runner, routine.program, {"a": a, "weights": pack(w, outer_layout(one))})
             want = (a.astype(np.float64) @ w * 10).astype(dtype)
             assert np.mean(got.reshape(6, 9) == want) > 0.9
 
@@ -148,19 +191,22 @@ def test_epilogues_that_do_not_fit_are_refused() -> None:
         matmul(result, 4, Operand(4, 1), TARGETS[0], finished=other)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(150, 20), (9, 70)])
-def test_blocks_are_shared(machine: Machine, rows: int, columns: int) -> None:
+@pytest.mark.parametrize(("rows", "depth", "columns"), [(150, 12, 20), (9, 12, 70), (9, 512, 70), (151, 512, 20)])
+def test_blocks_are_shared(machine: Machine, rows: int, depth: int, columns: int) -> None:
     """Rows or columns, whatever threads share: any split gives the same."""
-    a, w = floats(rows, 12), floats(12, columns)
+    a, w = floats(rows, depth), floats(depth, columns)
     for one in TARGETS:
-        program = matmul(Array((rows, columns), "float32"), 12, Operand(12, 1), one).program
-        values = bound(program, {"a": a, "weights": pack(w, one)})
-        cuts: Sequence[int] = sorted({0, 1, program.blocks // 3, program.blocks})
-        output = program.buffers[-1]
-        so_far = np.full(output.size, 7, np.float32)
-        for begin, end in pairwise(cuts):
-            so_far = machine.run(program, {**values, output: so_far}, blocks=(begin, end))[output]
-        np.testing.assert_allclose(so_far.reshape(rows, columns), a @ w, rtol=1e-4, atol=2e-5)
+        for layout in layouts(depth, one):
+            result = Array((rows, columns), "float32")
+            program = matmul(result, depth, Operand(depth, 1), one, layout=layout).program
+            values = bound(program, {"a": a, "weights": pack(w, layout)})
+            cuts: Sequence[int] = sorted({0, 1, program.blocks // 3, program.blocks})
+            output = program.buffers[-1]
+            so_far = np.full(output.size, 7, np.float32)
+            for begin, end in pairwise(cuts):
+                so_far = machine.run(program, {**values, output: so_far}, blocks=(begin, end))[output]
+            np.testing.assert_allclose(so_far.reshape(rows, columns), a @ w, rtol=1e-4, atol=2e-5)
+            assert np.array_equal(so_far, machine.run(program, values)[output])
 
 
 # --- windows -------------------------------------------------------------------------------------------------
@@ -301,7 +347,7 @@ def test_convolutions(
     want = np.maximum(want + residual, 0)
     for runner, one in runners(machine):
         routine = convolve(result, rows, columns, channels, one, finished=finished)
-        values = {"x": x, "weights": pack(w.reshape(-1, filters), one), "operand0": residual}
+        values = {"x": x, "weights": pack(w.reshape(-1, filters), outer_layout(one)), "operand0": residual}
         got = output_of(runner, routine.program, values).reshape(want.shape)
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=5e-5, err_msg=one.name)
 

@@ -24,8 +24,8 @@ from tenfold.codegen.fusing import applied, inlined, with_stages
 from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
 from tenfold.codegen.procedures import Instead
 from tenfold.codegen.routines.convolution import convolve
-from tenfold.codegen.routines.matmul import matmul
-from tenfold.codegen.routines.packing import Operand, pack, packed_size
+from tenfold.codegen.routines.matmul import best_layout, matmul
+from tenfold.codegen.routines.packing import Layout, Operand, outer_layout, pack
 from tenfold.codegen.routines.routine import Routine, Walk
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.schedule.scheduler import schedule
@@ -200,13 +200,17 @@ def _convolution(step: StepTerms, slots: Slots, target: Target, name: str) -> St
     result = Array(step.outputs[0].shape, "float32", SCRATCH)
     depth, columns = prod(filter.spec.shape[:-1]), info.out_channels
 
+    is_product = _is_product(info)
+    layout = best_layout(prod(result.shape[:-1]), depth, columns, target) if is_product else outer_layout(target)
+
     def make(finished: Array) -> Routine:
-        if _is_product(info):
-            return matmul(result, depth, Operand(depth, 1), target, finished=finished, name=f"{name}_product")
+        if is_product:
+            operand, title = Operand(depth, 1), f"{name}_product"
+            return matmul(result, depth, operand, target, finished=finished, layout=layout, name=title)
         rows, across = info.axes
         return convolve(result, rows, across, info.in_channels, target, finished=finished, name=f"{name}_convolution")
 
-    weights = _Weights(filter, depth, columns)
+    weights = _Weights(filter, depth, columns, layout)
     return _with_weights(step, result, image, weights, make, slots, target, name)
 
 
@@ -227,12 +231,14 @@ def _product(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPr
     if prod(left.spec.shape[:-1]) != prod(shape[:-1]):
         return None
     is_transposed = bool(step.attributes.get("transpose_b"))
-    weights = _Weights(right, right.spec.shape[-1 if is_transposed else -2], shape[-1], is_transposed)
+    depth = right.spec.shape[-1 if is_transposed else -2]
+    layout = best_layout(prod(shape[:-1]), depth, shape[-1], target)
+    weights = _Weights(right, depth, shape[-1], layout, is_transposed)
     result = Array(shape, "float32", SCRATCH)
 
     def make(finished: Array) -> Routine:
-        operand = Operand(weights.depth, 1)
-        return matmul(result, weights.depth, operand, target, finished=finished, name=f"{name}_product")
+        operand, title = Operand(depth, 1), f"{name}_product"
+        return matmul(result, depth, operand, target, finished=finished, layout=layout, name=title)
 
     return _with_weights(step, result, left, weights, make, slots, target, name)
 
@@ -317,12 +323,14 @@ class _Weights(NamedTuple):
         term: where it is.
         depth: the length of the sums.
         columns: how many sums of a row there are.
+        layout: how it is packed.
         is_transposed: whether it stands as `[columns, depth]`.
     """
 
     term: Stored
     depth: int
     columns: int
+    layout: Layout
     is_transposed: bool = False
 
 
@@ -337,19 +345,19 @@ def _with_weights(
     name: str,
 ) -> StepPrograms | None:
     """A routine over packed weights, which begin with a constant bias if there is one."""
-    _, depth, columns, is_transposed = weights
+    _, depth, columns, layout, is_transposed = weights
     if prod(result.shape[:-1]) < 2 or not depth:
         return None
     bias, epilogue = _bias(step.epilogue, columns)
 
-    def layout(values: np.ndarray, *bias: np.ndarray) -> np.ndarray:
+    def packed(values: np.ndarray, *bias: np.ndarray) -> np.ndarray:
         matrix = values.reshape(columns, depth).T if is_transposed else values.reshape(depth, columns)
-        return pack(matrix, target, *(one.ravel() for one in bias))
+        return pack(matrix, layout, *(one.ravel() for one in bias))
 
     done = StepPrograms(len(slots.numbers))
     sources = [slots.numbers[term.place] for term in (weights.term, *bias)]
-    key = ("panels", depth, columns, is_transposed)
-    done.packed.append(Packed(tuple(sources), layout, key, packed_size(depth, columns, target) * 4))
+    key = ("panels", depth, columns, layout, is_transposed)
+    done.packed.append(Packed(tuple(sources), packed, key, layout.size(depth, columns) * 4))
     inputs = [slots.numbers[left.place], done.slots]
     _add_routine(done, make, inputs, result, epilogue, slots, target, name)
     return done

@@ -12,8 +12,8 @@ from typing import Final
 
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value
+from tenfold.codegen.routines.outer_products import OuterProducts, part_of
 from tenfold.codegen.routines.routine import Routine
-from tenfold.codegen.routines.tiles import Tiles, part_of
 from tenfold.core.windows import Axis
 
 _AT_ONCE: Final = 8
@@ -52,7 +52,7 @@ def convolve(
     return _Convolution(result, rows, columns, channels, target, finished or result).routine(name)
 
 
-class _Convolution(Tiles):
+class _Convolution(OuterProducts):
     def __init__(
         self, result: Array, rows: Axis, columns: Axis, channels: int, target: Target, finished: Array
     ) -> None:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Buffer, Target, Value
-from tenfold.codegen.routines.packing import Operand
+from tenfold.codegen.routines.inner_products import InnerProducts
+from tenfold.codegen.routines.outer_products import AT_ONCE, OuterProducts, part_of
+from tenfold.codegen.routines.packing import Layout, Operand, inner_layout, outer_layout
 from tenfold.codegen.routines.routine import Routine
-from tenfold.codegen.routines.tiles import AT_ONCE, Tiles, part_of
+from tenfold.codegen.routines.tiles import Tiles
+
+ADDED_UP: Final = 12
+"""Adding up the lanes of an inner product takes as long as so much of its depth."""
+
+SPREAD: Final = 8
+"""Spreading the elements of rows for outer products takes as long as so many columns."""
+
+WAITS: Final = 0.05
+"""What outer products lose otherwise, as they need more of the first-level cache and more rows of a tile."""
 
 
 def matmul(
@@ -17,6 +30,7 @@ def matmul(
     *,
     finished: Array | None = None,
     weights_batch: bool = False,
+    layout: Layout | None = None,
     name: str = "matmul",
 ) -> Routine:
     """The product of a left operand and packed weights.
@@ -28,32 +42,31 @@ def matmul(
         target: what for.
         finished: the epilogue; see `Output`. By default the result is stored as it is.
         weights_batch: whether there are weights for each matrix of the batch.
+        layout: how weights are packed, by default as `packing` does it.
         name: of the program.
 
     Raises:
         NotImplementedError: if the epilogue reads an array in which the rows are not one axis.
+        ValueError: if a product of this depth does not read such a layout.
     """
-    return _Matmul(result, depth, left, target, finished or result, weights_batch).routine(name)
+    prepare = _Inner if layout == inner_layout(target) else _Outer
+    return prepare(result, depth, left, target, finished or result, weights_batch).routine(name)
+
+
+def best_layout(rows: int, depth: int, columns: int, target: Target) -> Layout:
+    """The layout of weights that a product is fastest with, if the elements of a row lie side by side."""
+    if not target.ordered or rows < 2 or depth % target.width:
+        return outer_layout(target)
+    is_inner = ADDED_UP / depth < SPREAD / columns + WAITS
+    return inner_layout(target) if is_inner else outer_layout(target)
 
 
 class _Matmul(Tiles):
-    def __init__(
-        self, result: Array, depth: int, left: Operand, target: Target, finished: Array, weights_batch: bool
-    ) -> None:
-        super().__init__(
-            result,
-            depth,
-            target,
-            finished,
-            is_batch=bool(left.batch or weights_batch),
-            weights_batch=weights_batch,
-            # A single row meets each element of the weights once, and waits for them whatever it does.
-            is_spread=target.ordered and result.size > result.shape[-1],
-            part=part_of(depth),
-        )
+    """What both kinds of tiles have in common: rows in memory."""
+
+    def _read(self, left: Operand) -> None:
         self._left = left
-        size = left.batch * self.matrices if left.batch else self.rows * depth
-        self._a = Buffer("a", "float32", size)
+        self._a = Buffer("a", "float32", left.batch * self.matrices if left.batch else self.rows * self.depth)
 
     def input(self) -> Buffer:
         return self._a
@@ -68,6 +81,38 @@ class _Matmul(Tiles):
             return super().reads()
         # The last block begins earlier where rows are left over.
         return rows, rows if self.rows % self.tile_rows else 0, rows
+
+
+class _Inner(_Matmul, InnerProducts):
+    def __init__(
+        self, result: Array, depth: int, left: Operand, target: Target, finished: Array, weights_batch: bool
+    ) -> None:
+        if left.column != 1:
+            raise ValueError("Inner products are of rows whose elements lie side by side.")
+        is_batch = bool(left.batch or weights_batch)
+        super().__init__(result, depth, target, finished, is_batch=is_batch, weights_batch=weights_batch)
+        self._read(left)
+
+    def row_step(self) -> int:
+        return self._left.row * 4
+
+
+class _Outer(_Matmul, OuterProducts):
+    def __init__(
+        self, result: Array, depth: int, left: Operand, target: Target, finished: Array, weights_batch: bool
+    ) -> None:
+        super().__init__(
+            result,
+            depth,
+            target,
+            finished,
+            is_batch=bool(left.batch or weights_batch),
+            weights_batch=weights_batch,
+            # A single row meets each element of the weights once, and waits for them whatever it does.
+            is_spread=target.ordered and result.size > result.shape[-1],
+            part=part_of(depth),
+        )
+        self._read(left)
 
     def step(self) -> tuple[int, int]:
         return self._left.column * 4, self._left.row * 4

@@ -1,7 +1,9 @@
-"""Weights in the layout that tiles of products read: panels of two vectors of columns.
+"""Weights in the layouts that tiles of products read: panels of some columns.
 
-`[columns / 8][1 + depth][8]` for vectors of four: the first row of a panel holds what the sums begin with. Columns that
-are missing in the last panel are zero. Weights that stay the same are packed once, on the host; others by a program.
+`[columns / 8][1 + depth][8]`, for vectors of four, where tiles are sums of outer products, and
+`[columns / 4][1 + depth / 4][4][4]`, with four elements of a column side by side, where they are inner products. The
+first row of a panel holds what the sums begin with. Columns that are missing in the last panel are zero. Weights that
+stay the same are packed once, on the host; others by a program, in the first of the layouts.
 """
 
 from __future__ import annotations
@@ -14,7 +16,41 @@ from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import I32, Buffer, Program, Target, Value, vector
 
 VECTORS: Final = 2
-"""Vectors of columns of a panel."""
+"""Vectors of columns of a panel, where tiles are sums of outer products."""
+
+
+class Layout(NamedTuple):
+    """How packed weights lie: `[columns / wide][1 + depth / along][wide][along]`.
+
+    Attributes:
+        wide: columns of a panel.
+        along: elements of a column that lie side by side.
+    """
+
+    wide: int
+    along: int
+
+    def panel_size(self, depth: int) -> int:
+        """Elements of a panel."""
+        return (depth + self.along) * self.wide
+
+    def panels(self, columns: int) -> int:
+        """How many panels there are."""
+        return -(-columns // self.wide)
+
+    def size(self, depth: int, columns: int) -> int:
+        """Elements of packed weights."""
+        return self.panels(columns) * self.panel_size(depth)
+
+
+def outer_layout(target: Target) -> Layout:
+    """What sums of outer products read."""
+    return Layout(VECTORS * target.width, 1)
+
+
+def inner_layout(target: Target) -> Layout:
+    """What inner products read."""
+    return Layout(target.width, target.width)
 
 
 class Operand(NamedTuple):
@@ -31,22 +67,13 @@ class Operand(NamedTuple):
     batch: int = 0
 
 
-def panel_columns(target: Target) -> int:
-    """Columns of a panel of packed weights."""
-    return VECTORS * target.width
-
-
-def packed_size(depth: int, columns: int, target: Target) -> int:
-    """Elements of packed weights."""
-    wide = panel_columns(target)
-    return -(-columns // wide) * wide * (depth + 1)
-
-
-def pack(weights: np.ndarray, target: Target, bias: np.ndarray | None = None) -> np.ndarray:
-    """Weights `[K, columns]` in the layout of the routine, for those that stay the same."""
+def pack(weights: np.ndarray, layout: Layout, bias: np.ndarray | None = None) -> np.ndarray:
+    """Weights `[depth, columns]` in a layout, for those that stay the same."""
     depth, columns = weights.shape
-    wide = panel_columns(target)
-    panels = -(-columns // wide)
+    wide, along = layout
+    panels = layout.panels(columns)
+    if along > 1:
+        return _packed_along(weights, layout, bias)
     padded = np.zeros((depth + 1, panels * wide), np.float32)
     padded[1:, :columns] = weights
     if bias is not None:
@@ -56,17 +83,29 @@ def pack(weights: np.ndarray, target: Target, bias: np.ndarray | None = None) ->
     return parts.view(np.float32).reshape(panels, depth + 1, wide)
 
 
+def _packed_along(weights: np.ndarray, layout: Layout, bias: np.ndarray | None) -> np.ndarray:
+    depth, columns = weights.shape
+    wide, along = layout
+    panels = layout.panels(columns)
+    padded = np.zeros((panels * wide, depth + along), np.float32)
+    padded[:columns, along:] = weights.T
+    if bias is not None:
+        padded[:columns, 0] = bias
+    parts = padded.view(f"V{along * padded.itemsize}").reshape(panels, wide, -1)
+    return np.ascontiguousarray(parts.swapaxes(1, 2)).view(np.float32).reshape(panels, -1, wide, along)
+
+
 def packing(depth: int, columns: int, source: Operand, target: Target, *, batch: int = 1) -> Program:
-    """The program that packs a right operand; a block is a panel.
+    """The program that packs a right operand for sums of outer products; a block is a panel.
 
     Its buffers are the operand and the packed weights.
     """
     b = Builder(target)
-    wide, width = panel_columns(target), b.width
-    panels = -(-columns // wide)
+    layout, width = outer_layout(target), b.width
+    wide, panels = layout.wide, layout.panels(columns)
     size = batch * source.batch if source.batch else depth * columns
     operand = Buffer("weights", "float32", size)
-    packed = Buffer("packed", "float32", batch * packed_size(depth, columns, target), written=True)
+    packed = Buffer("packed", "float32", batch * layout.size(depth, columns), written=True)
     begin, end = b.parameter(I32, 0), b.parameter(I32, 1)
     kind = vector("f32", width)
     with b.loop(begin, end) as block:
