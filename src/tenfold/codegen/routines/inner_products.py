@@ -56,6 +56,7 @@ class InnerProducts(Tiles):
             layout=inner_layout(target),
             tile_rows=ROWS,
             cached_weights=CACHED_WEIGHTS,
+            fewest_panels=1,
             is_batch=is_batch,
             weights_batch=weights_batch,
         )

@@ -111,15 +111,15 @@ class OuterProducts(Tiles):
             is_spread: whether elements of rows are spread beforehand; else they are read where they are.
             part: how many elements of a row are spread at once.
         """
-        layout = outer_layout(target)
         super().__init__(
             result,
             depth,
             target,
             finished,
-            layout=layout,
+            layout=outer_layout(target),
             tile_rows=ROWS,
-            cached_weights=max(CACHED_WEIGHTS, FEWEST_PANELS * layout.panel_size(depth) * 4),
+            cached_weights=CACHED_WEIGHTS,
+            fewest_panels=FEWEST_PANELS,
             is_batch=is_batch,
             weights_batch=weights_batch,
         )

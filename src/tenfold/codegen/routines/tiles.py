@@ -37,6 +37,7 @@ class Tiles(ABC):
         tile_rows: how many of them a tile has.
         layout: how weights are packed.
         panels: how many panels of them there are.
+        fewest_panels: at least so many are met at once.
         panels_at_once: so many panels are met by all rows before the next are turned to.
         scratch: memory of each thread's own; none, unless a subclass says so.
         kind: the type of a vector.
@@ -52,6 +53,7 @@ class Tiles(ABC):
         layout: Layout,
         tile_rows: int,
         cached_weights: int,
+        fewest_panels: int,
         is_batch: bool,
         weights_batch: bool,
     ) -> None:
@@ -65,6 +67,7 @@ class Tiles(ABC):
             layout: how weights are packed.
             tile_rows: rows of a tile, if there are as many.
             cached_weights: bytes of the panels that all rows meet before the next are turned to.
+            fewest_panels: at least so many panels are met at once, as something is done anew for each lot.
             is_batch: whether the first axis counts matrices.
             weights_batch: whether each of them has weights of its own.
         """
@@ -88,7 +91,8 @@ class Tiles(ABC):
         self.wide = layout.wide
         self.panels = layout.panels(self.columns)
         self.panel_bytes = layout.panel_size(depth) * 4
-        self.panels_at_once = max(1, cached_weights // self.panel_bytes)
+        self.fewest_panels = fewest_panels
+        self.panels_at_once = max(fewest_panels, cached_weights // self.panel_bytes)
         self.shares_columns = self.rows < FEW_ROWS and self.matrices == 1 and self.panels > 1
         self.weights_step = layout.size(depth, self.columns) if weights_batch else 0
         of_weights = self.matrices if weights_batch else 1
@@ -135,7 +139,7 @@ class Tiles(ABC):
         inputs = [self.input(), self.weights]
         buffers = [*inputs, *self.output.buffers, *scratch, self.output.buffer]
         blocks = self.panels if self.shares_columns else self.matrices * self.row_blocks
-        program = b.kernel(name, buffers, [begin, end], blocks, least=FEWEST_PANELS if self.shares_columns else 1)
+        program = b.kernel(name, buffers, [begin, end], blocks, least=self.fewest_panels if self.shares_columns else 1)
         return Routine(
             program,
             tuple(buffer.name for buffer in inputs),
