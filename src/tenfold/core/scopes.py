@@ -24,18 +24,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Scope:
-    """What was made since the scope began; the innermost one tracks new tensors."""
+    """What was made since the scope began.
 
-    __slots__ = ("_tracked", "name", "parent")
+    Attributes:
+        parent: the scope around this one.
+        name: what whoever opened it called it.
+        tracked: tensors that the scope's end disposes of; new ones add themselves to the innermost scope's.
+    """
+
+    __slots__ = ("name", "parent", "tracked")
 
     def __init__(self, parent: Scope | None, name: str) -> None:
         self.parent = parent
         self.name = name
-        self._tracked: list[ref[Tensor]] | deque[ref[Tensor]] = []
-
-    def track(self, tensor: Tensor) -> None:
-        """Let the scope's end dispose `tensor`."""
-        self._tracked.append(ref(tensor))
+        self.tracked: list[ref[Tensor]] | deque[ref[Tensor]] = []
 
     def end(self, result: TensorContainer) -> None:
         """Dispose what was tracked; what is in `result` passes to the scope around this one."""
@@ -43,7 +45,7 @@ class Scope:
 
         returned = {id(tensor) for tensor in get_tensors_in_container(result)}
         # What a task that outlives the scope makes later belongs to no scope.
-        tracked, self._tracked = self._tracked, deque(maxlen=0)
+        tracked, self.tracked = self.tracked, deque(maxlen=0)
         for reference in tracked:
             tensor = reference()
             if tensor is None or tensor.kept or tensor.is_disposed:
@@ -51,7 +53,7 @@ class Scope:
             if id(tensor) not in returned:
                 tensor.dispose()
             elif self.parent is not None:
-                self.parent.track(tensor)
+                self.parent.tracked.append(reference)
 
 
 SCOPE: ContextVar[Scope | None] = ContextVar("tenfold_scope", default=None)

@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+from weakref import ref
 
 import numpy as np
 
@@ -53,18 +54,14 @@ def release_unreachable() -> None:
     try:
         while unreachable:
             storage = unreachable.popleft()
-            _count_down(storage)
+            account.num_tensors -= 1
+            if storage.dtype == "string":
+                account.num_string_tensors -= 1
             storage.release()
         while _unreachable_saved:
             _unreachable_saved.popleft().release()
     except IndexError:
         pass  # another thread took the last one
-
-
-def _count_down(storage: Storage) -> None:
-    account.num_tensors -= 1
-    if storage.dtype == "string":
-        account.num_string_tensors -= 1
 
 
 class Tensor(TensorMethods):
@@ -109,10 +106,13 @@ class Tensor(TensorMethods):
             account.num_string_tensors += 1
         scope = SCOPE.get()
         if scope is not None:
-            scope.track(self)
+            scope.tracked.append(ref(self))
 
     def __del__(self) -> None:
-        storage = getattr(self, "storage", RELEASED)
+        try:
+            storage = self.storage
+        except AttributeError:  # it was never made
+            return
         if storage is not RELEASED:
             unreachable.append(storage)
 
@@ -245,8 +245,8 @@ class Tensor(TensorMethods):
         storage = self.storage
         if storage is not RELEASED:
             self.storage = RELEASED
-            _count_down(storage)
-            storage.release()
+            unreachable.append(storage)
+            release_unreachable()
 
     # -- Python -------------------------------------------------------------------------------------------
 
