@@ -6,27 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.expected_failures import expected_failures
-from tests.conformance.replay import obstacle
-from tests.conformance.vectors import Case, cases
-from tests.conformance.verdicts import Status, judge
-from tests.shared import vectors_path
+from tests.conformance.recorded import check_case, recorded_cases
+from tests.conformance.vectors import Case
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.xnnpack.backend import XnnpackBackend
 
 BACKEND = "wasm"
-OWN_XFAILS = {"da1828ee008a": "XNNPACK's mean of windows with NaN is -infinity, in TensorFlow.js too"}
-XFAILS = expected_failures(BACKEND) | OWN_XFAILS
-CASES = tuple(case for case in cases(vectors_path()) if obstacle(case) is None)
+OWN_FAILURES = {"da1828ee008a": "XNNPACK's mean of windows with NaN is -infinity, in TensorFlow.js too"}
 
 
-def _parameter(case: Case) -> object:
-    marks = [pytest.mark.xfail(reason=XFAILS[case.id], strict=True)] if case.id in XFAILS else []
-    return pytest.param(case, id=f"{case.kind}-{case.op}-{case.id}", marks=marks)
-
-
-@pytest.mark.parametrize("case", [_parameter(case) for case in CASES])
+@pytest.mark.parametrize("case", recorded_cases(BACKEND, OWN_FAILURES))
 def test_recorded_case(xnnpack: XnnpackBackend, case: Case) -> None:
-    verdict = judge(case, BACKEND)
-    assert verdict.status is Status.PASSED, verdict.reason
+    check_case(case, BACKEND)

@@ -6,33 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.expected_failures import LARGEST_SHARE, expected_failures
-from tests.conformance.replay import obstacle
-from tests.conformance.vectors import Case, cases
-from tests.conformance.verdicts import Status, judge
-from tests.shared import vectors_path
+from tests.conformance.recorded import check_case, check_expected_failures, recorded_cases
+from tests.conformance.vectors import Case
 
 if TYPE_CHECKING:
     from tenfold.backends.webgl.backend import WebglBackend
 
 BACKEND = "webgl"
-XFAILS = expected_failures(BACKEND)
-CASES = tuple(case for case in cases(vectors_path()) if obstacle(case) is None)
 
 
-def _parameter(case: Case) -> object:
-    marks = [pytest.mark.xfail(reason=XFAILS[case.id], strict=True)] if case.id in XFAILS else []
-    return pytest.param(case, id=f"{case.kind}-{case.op}-{case.id}", marks=marks)
-
-
-@pytest.mark.parametrize("case", [_parameter(case) for case in CASES])
+@pytest.mark.parametrize("case", recorded_cases(BACKEND))
 def test_recorded_case(webgl: WebglBackend, case: Case) -> None:
-    verdict = judge(case, BACKEND)
-    assert verdict.status is Status.PASSED, verdict.reason
+    check_case(case, BACKEND)
 
 
 def test_expected_failures_are_few_and_known() -> None:
-    known = {case.id for case in CASES} & XFAILS.keys()
-    assert len(known) <= LARGEST_SHARE * len(CASES)
-    # Another folder of cases has none of these ids; one that has some must have all.
-    assert not known or known == XFAILS.keys()
+    check_expected_failures(BACKEND)
