@@ -221,6 +221,13 @@ def test_the_deterministic_flavour_has_no_relaxed_instructions(fresh: None) -> N
 # -- threads ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("count", "threads"), [(1, 1), (3, 3), (64, 8)])
+def test_threads_by_default(fresh: None, monkeypatch: pytest.MonkeyPatch, count: int, threads: int) -> None:
+    """As many as there are cores, up to eight."""
+    monkeypatch.setattr("tenfold.devices.wasm.native.cores", lambda: count)
+    assert made().device.threads_count == tf.get_threads_count() == threads
+
+
 def test_threads_before_and_after(fresh: None) -> None:
     with pytest.raises(tf.BackendError, match="the WASM backend is not initialized"):
         tf.get_threads_count()
