@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -137,12 +137,15 @@ def test_batches_and_transposed_operands(machine: Machine, transposed: tuple[boo
 
 
 def test_packing_on_the_host_and_by_a_program_are_the_same(machine: Machine) -> None:
-    for columns in (1, 7, 8, 12, 33):
-        w = floats(5, columns)
-        for one in TARGETS[:1]:
-            program = packing(5, columns, Operand(columns, 1), one)
-            packed = output_of(machine.run, program, {"weights": w})
-            assert np.array_equal(packed, pack(w, outer_layout(one)).ravel())
+    one = TARGETS[0]
+    for depth, columns, layout in product((5, 8), (1, 7, 8, 12, 33), (outer_layout(one), inner_layout(one))):
+        if depth % layout.along:
+            continue
+        w = floats(depth, columns)
+        for values, operand in ((w, Operand(columns, 1)), (np.ascontiguousarray(w.T), Operand(1, depth))):
+            program = packing(depth, columns, operand, one, layout=layout)
+            packed = output_of(machine.run, program, {"weights": values})
+            assert np.array_equal(packed, pack(w, layout).ravel()), (depth, columns, layout, operand)
 
 
 def test_epilogues(machine: Machine) -> None:

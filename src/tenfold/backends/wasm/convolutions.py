@@ -31,8 +31,8 @@ from tenfold.codegen.expr import Expr, Number, call, select
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.routines.convolution import convolve
 from tenfold.codegen.routines.filter_gradients import depthwise_filter_gradient, filter_gradient
-from tenfold.codegen.routines.matmul import matmul
-from tenfold.codegen.routines.packing import Operand
+from tenfold.codegen.routines.matmul import best_layout, matmul
+from tenfold.codegen.routines.packing import Operand, outer_layout
 from tenfold.codegen.routines.windows import slide
 from tenfold.core.kernel import Attributes, TensorSpec
 from tenfold.core.storage import Shape
@@ -166,13 +166,16 @@ def _correlated(writer: RecipeWriter, x: Array, axes: Sequence[Axis], weights: A
         x, weights = _along_depth(writer, x, axes[0]), _depth_last(writer, weights)
         axes = axes[1:]
     depth = weights.size // (columns * groups)
-    packed = writer.packed(
-        weights, depth, columns, Operand(columns, 1, batch=0 if groups == 1 else depth * columns), groups
-    )
-    if _is_product(axes):
-        rows = (groups, prod(shape[1:-1]), columns) if groups > 1 else (prod(shape[:-1]), columns)
-        left = Operand(depth, 1, batch=rows[-2] * depth if groups > 1 else 0)
-        routine = matmul(Array(rows, "float32"), depth, left, writer.target, weights_batch=groups > 1)
+    is_product = _is_product(axes)
+    pixels = prod(shape[1:-1]) if groups > 1 else prod(shape[:-1])
+    layout = best_layout(pixels, depth, columns, writer.target) if is_product else outer_layout(writer.target)
+    operand = Operand(columns, 1, batch=0 if groups == 1 else depth * columns)
+    packed = writer.packed(weights, depth, columns, operand, layout, groups)
+    if is_product:
+        rows = (groups, pixels, columns) if groups > 1 else (pixels, columns)
+        left = Operand(depth, 1, batch=pixels * depth if groups > 1 else 0)
+        result = Array(rows, "float32")
+        routine = matmul(result, depth, left, writer.target, layout=layout, weights_batch=groups > 1)
     else:
         down, across = axes
         result = Array((*x.shape[:-3], down.out, across.out, columns), "float32")

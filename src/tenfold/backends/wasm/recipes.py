@@ -14,7 +14,7 @@ from tenfold.backends.wasm.modules import Stage
 from tenfold.codegen.compute import Array
 from tenfold.codegen.expr import Expr, Number, select
 from tenfold.codegen.loops.program import Program, Target
-from tenfold.codegen.routines.packing import Operand, outer_layout, packing
+from tenfold.codegen.routines.packing import Layout, Operand, packing
 from tenfold.codegen.routines.routine import Routine
 from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.core.kernel import Attributes, TensorSpec
@@ -95,10 +95,12 @@ class RecipeWriter:
         self._work += work
         return made
 
-    def packed(self, source: Array, depth: int, columns: int, layout: Operand, batch: int = 1) -> Array:
-        """A right operand in the layout of the routines of products."""
-        made = self.value((batch * outer_layout(self.target).size(depth, columns),))
-        self.run(packing(depth, columns, layout, self.target, batch=batch), [source, made])
+    def packed(
+        self, source: Array, depth: int, columns: int, operand: Operand, layout: Layout, batch: int = 1
+    ) -> Array:
+        """A right operand in a layout of the routines of products."""
+        made = self.value((batch * layout.size(depth, columns),))
+        self.run(packing(depth, columns, operand, self.target, layout=layout, batch=batch), [source, made])
         self._work += prod((batch, depth, columns))
         return made
 

@@ -12,8 +12,8 @@ from tenfold.backends.wasm.poolings import POOLINGS
 from tenfold.backends.wasm.recipes import PRODUCTS_PER_WORK, MakeRecipe, RecipeWriter
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Target
-from tenfold.codegen.routines.matmul import matmul
-from tenfold.codegen.routines.packing import Operand
+from tenfold.codegen.routines.matmul import best_layout, matmul
+from tenfold.codegen.routines.packing import Operand, outer_layout
 from tenfold.core.kernel import Attributes, TensorSpec
 
 FEWEST_ROWS: Final = 8
@@ -41,9 +41,10 @@ def _mat_mul(
     left = Operand(*((1, rows) if transpose_a else (depth, 1)), batch=rows * depth if of_a > 1 else 0)
     right = Operand(*((1, depth) if transpose_b else (columns, 1)), batch=depth * columns if of_b > 1 else 0)
     shape = (matrices, rows, columns) if of_a > 1 or of_b > 1 else (rows, columns)
-    routine = matmul(Array(shape, "float32"), depth, left, target, weights_batch=of_b > 1)
+    layout = outer_layout(target) if transpose_a else best_layout(rows, depth, columns, target)
+    routine = matmul(Array(shape, "float32"), depth, left, target, layout=layout, weights_batch=of_b > 1)
     writer = RecipeWriter([a, b], target)
-    packed = writer.packed(writer.inputs[1], depth, columns, right, of_b)
+    packed = writer.packed(writer.inputs[1], depth, columns, right, layout, of_b)
     product = writer.apply(
         routine, [writer.inputs[0], packed], shape, matrices * rows * columns * depth // PRODUCTS_PER_WORK
     )

@@ -3,7 +3,7 @@
 `[columns / 8][1 + depth][8]`, for vectors of four, where tiles are sums of outer products, and
 `[columns / 4][1 + depth / 4][4][4]`, with four elements of a column side by side, where they are inner products. The
 first row of a panel holds what the sums begin with. Columns that are missing in the last panel are zero. Weights that
-stay the same are packed once, on the host; others by a program, in the first of the layouts.
+stay the same are packed once, on the host; others by a program.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import I32, Buffer, Program, Target, Value, vector
+from tenfold.codegen.schedule.squares import transposed
 
 VECTORS: Final = 2
 """Vectors of columns of a panel, where tiles are sums of outer products."""
@@ -95,35 +96,50 @@ def _packed_along(weights: np.ndarray, layout: Layout, bias: np.ndarray | None) 
     return np.ascontiguousarray(parts.swapaxes(1, 2)).view(np.float32).reshape(panels, -1, wide, along)
 
 
-def packing(depth: int, columns: int, source: Operand, target: Target, *, batch: int = 1) -> Program:
-    """The program that packs a right operand for sums of outer products; a block is a panel.
+def packing(
+    depth: int, columns: int, source: Operand, target: Target, *, layout: Layout | None = None, batch: int = 1
+) -> Program:
+    """The program that packs a right operand; a block is a panel.
 
     Its buffers are the operand and the packed weights.
+
+    Args:
+        depth: rows of the operand.
+        columns: its columns.
+        source: where its elements are.
+        target: what for.
+        layout: how they are packed, by default for sums of outer products; the depth must be as many elements as lie
+            side by side in it, or a multiple.
+        batch: how many matrices there are.
     """
     b = Builder(target)
-    layout, width = outer_layout(target), b.width
+    layout = layout or outer_layout(target)
     wide, panels = layout.wide, layout.panels(columns)
     size = batch * source.batch if source.batch else depth * columns
     operand = Buffer("weights", "float32", size)
     packed = Buffer("packed", "float32", batch * layout.size(depth, columns), written=True)
     begin, end = b.parameter(I32, 0), b.parameter(I32, 1)
-    kind = vector("f32", width)
+    row_bytes = wide * layout.along * 4
     with b.loop(begin, end) as block:
         matrix, panel = block.value / panels, b.binary("rem", block.value, b.constant(panels, I32))
         first = b.address(operand, (matrix * source.batch + panel * (wide * source.column)) * 4)
-        start = b.address(packed, block.value * ((depth + 1) * wide * 4))
-        for j in range(VECTORS):
-            b.store(start, b.constant(0.0, kind), j * width * 4)
+        start = b.address(packed, block.value * (layout.panel_size(depth) * 4))
+        for offset in range(0, row_bytes, b.width * 4):
+            b.store(start, b.constant(0.0, vector("f32", b.width)), offset)
 
         def copy(count: int) -> None:
             """Copy the first columns of each row; the others are zero."""
-            read, written = b.register(first), b.register(b.move(start, wide * 4))
-            with b.loop(0, depth):
-                for j in range(VECTORS):
-                    lanes = max(0, min(width, count - j * width))
-                    b.store(written.value, _columns(b, read.value, j * width, lanes, source.column), j * width * 4)
-                read.value = b.move(read.value, source.row * 4)
-                written.value = b.move(written.value, wide * 4)
+            read, written = b.register(first), b.register(b.move(start, row_bytes))
+            with b.loop(0, depth // layout.along):
+                row = (
+                    _row(b, read.value, count, wide, source)
+                    if layout.along == 1
+                    else _square(b, read.value, count, source)
+                )
+                for number, part in enumerate(row):
+                    b.store(written.value, part, number * b.width * 4)
+                read.value = b.move(read.value, layout.along * source.row * 4)
+                written.value = b.move(written.value, row_bytes)
 
         if columns % wide:
             with b.branch(panel < panels - 1) as whole:
@@ -133,6 +149,22 @@ def packing(depth: int, columns: int, source: Operand, target: Target, *, batch:
         else:
             copy(wide)
     return b.kernel("pack", [operand, packed], [begin, end], batch * panels)
+
+
+def _row(b: Builder, address: Value, count: int, wide: int, source: Operand) -> list[Value]:
+    """A row of a panel, of which the first columns are there."""
+    firsts = range(0, wide, b.width)
+    return [_columns(b, address, first, max(0, min(b.width, count - first)), source.column) for first in firsts]
+
+
+def _square(b: Builder, address: Value, count: int, source: Operand) -> list[Value]:
+    """As many rows of a panel as a vector has lanes: of each column the elements, side by side."""
+    if source.row == 1:
+        kind = vector("f32", b.width)
+        columns = [b.load(kind, address, column * source.column * 4) for column in range(count)]
+        return columns + [b.constant(0.0, kind)] * (b.width - count)
+    rows = [b.move(address, row * source.row * 4) for row in range(b.width)]
+    return transposed(b, [_columns(b, row, 0, count, source.column) for row in rows])
 
 
 def _columns(b: Builder, address: Value, first: int, lanes: int, step: int) -> Value:
