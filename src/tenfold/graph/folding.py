@@ -112,7 +112,7 @@ def fold_scales(given: SpecialisedGraph) -> SpecialisedGraph:
             continue
         filter_name, bias_name = (_free(given, f"{node.name}/{part}") for part in ("weights", "bias"))
         last = affine.nodes[-1]
-        constants[filter_name] = _new_constant(_scaled(node, weights, affine.scale))
+        constants[filter_name] = _new_constant(_scaled(node, _doubles(weights), affine.scale))
         inputs = (node.inputs[0], Ref(filter_name), *node.inputs[2:])
         for after in affine.nodes:
             replaced[after.name] = ()
@@ -126,7 +126,7 @@ def fold_scales(given: SpecialisedGraph) -> SpecialisedGraph:
     return rewritten(given, replaced=replaced, constants=constants)
 
 
-def _constant_weights(given: SpecialisedGraph, node: Node) -> np.ndarray | None:
+def _constant_weights(given: SpecialisedGraph, node: Node) -> Tensor | None:
     """The second input of a node that is linear in it, if it is constant."""
     if node.op not in _LINEAR or node.dynamic:
         return None
@@ -134,7 +134,7 @@ def _constant_weights(given: SpecialisedGraph, node: Node) -> np.ndarray | None:
     if ref is None or ref.node not in given.graph.constants:
         return None
     tensor = given.graph.constants[ref.node]
-    return _doubles(tensor) if tensor.dtype == "float32" else None
+    return tensor if tensor.dtype == "float32" else None
 
 
 def _following(given: SpecialisedGraph, node: Node, spec: TensorSpec, reader: Mapping[Ref, Node]) -> _Affine:
