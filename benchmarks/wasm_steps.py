@@ -73,7 +73,7 @@ def main() -> None:
     plan, made, device = compiled.plan, compiled.assembly, backend.device
     module = device.load(plan_module(made, shared=device.memory.is_shared, separately=True), "calls")
     inputs = [device.allocator.allocate(made.places[n].nbytes) for n in made.inputs]
-    outputs = [device.allocator.allocate(made.places[n].nbytes) for n in compiled.own_outputs]
+    outputs = [device.allocator.allocate(made.places[n].nbytes) for n in made.fresh]
     for address, number in zip(inputs, made.inputs, strict=True):
         device.memory.write(address, np.zeros(made.places[number].nbytes, np.uint8))
     arena = backend.workspace.at_least(aligned(made.arena) + made.scratch)

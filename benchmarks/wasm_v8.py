@@ -37,7 +37,7 @@ from tenfold.backends.wasm.arena import aligned
 from tenfold.backends.wasm.assembly import assemble
 from tenfold.backends.wasm.modules import WIDTH
 from tenfold.backends.wasm.plan_modules import plan_module
-from tenfold.backends.wasm.plans import WasmPlan, constant_values
+from tenfold.backends.wasm.plans import WasmPlan
 from tenfold.codegen.loops.program import Target
 from tenfold.devices.wasm.interface import PAGE_BYTES, RESERVED_BYTES, SLACK_BYTES
 from tenfold.graph.program import Program
@@ -82,7 +82,7 @@ def export(model: str, folder: Path) -> None:
         for number in dict.fromkeys(made.inputs + made.outputs + made.flags)
     }
     image = np.zeros(made.constants, np.uint8)
-    for offset, held in constant_values(made).items():
+    for offset, held in made.layout.values(plan):
         image[offset : offset + held.nbytes] = np.ascontiguousarray(held).reshape(-1).view(np.uint8)
     image.tofile(folder / "constants.bin")
     places = [made.outputs[form.plan_outputs.index(ref)] for ref in form.outputs if ref is not None]

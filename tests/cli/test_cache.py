@@ -54,7 +54,7 @@ def test_show_as_json(cache: Path, tenfold: Tenfold) -> None:
         ("@scope/models", "2.0.0", 2000),
         ("plain", "0.1.0", 30),
     ]
-    assert shown["compiled"] == {"files": 2, "bytes": 10112, "folder": str(cache / "wasm"), "refused": None}
+    assert shown["compiled"] == {"files": 2, "bytes": 10128, "folder": str(cache / "wasm"), "refused": None}
 
 
 def test_show_says_why_nothing_is_kept(cache: Path, tenfold: Tenfold) -> None:

@@ -14,7 +14,7 @@ from tenfold.core.errors import BackendError, DisposedError, TrapError
 from tenfold.devices.host import cache_folder, peak_bytes
 from tenfold.devices.wasm.engine import create_engine, fingerprint, is_valid
 from tenfold.devices.wasm.foreign import ForeignModule
-from tenfold.devices.wasm.interface import MAX_BYTES, PAGE_BYTES, RESERVED_BYTES, SLACK_BYTES, Features
+from tenfold.devices.wasm.interface import MAX_BYTES, PAGE_BYTES, RESERVED_BYTES, SLACK_BYTES, Features, Label
 from tenfold.devices.wasm.memory import OwnMemory
 from tenfold.devices.wasm.module_cache import FOLDER_NAME, ModuleCache, compiled_files
 from tenfold.devices.wasm.native import NativeModule, NativeWasmDevice
@@ -427,7 +427,28 @@ def test_what_the_engine_cannot_load_is_compiled_anew(folder: Path) -> None:
     assert NativeWasmDevice().load(ARITHMETIC, "arithmetic").function("i32")(1, 2) == 3
     kept = ModuleCache(folder, fingerprint(engine)).read(ARITHMETIC)
     assert kept is not None
-    assert kept != b"of another engine"
+    assert kept.compiled != b"of another engine"
+
+
+def test_modules_are_recalled_by_their_labels(folder: Path) -> None:
+    label = Label(b"adds, and more", b"a note")
+    assert NativeWasmDevice().recall(label.key, "arithmetic") is None
+    NativeWasmDevice().load(ARITHMETIC, "arithmetic", label)
+    assert len(compiled_files(folder)) == 1
+    device = NativeWasmDevice()
+    found = device.recall(label.key, "recalled")
+    assert found is not None
+    module, note = found
+    assert (module.function("i32")(1, 2), note) == (3, b"a note")
+    device.dispose()
+    with pytest.raises(DisposedError, match="'recalled' was used after its disposal"):
+        module.function("i32")
+    assert NativeWasmDevice(caches=False).recall(label.key, "arithmetic") is None
+
+
+def test_what_is_recalled_of_another_engine_is_nothing(folder: Path) -> None:
+    ModuleCache(folder, fingerprint(create_engine())).write(b"key", b"of another engine", b"a note")
+    assert NativeWasmDevice().recall(b"key", "arithmetic") is None
 
 
 def test_without_a_cache(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tenfold.devices.wasm import module_cache
-from tenfold.devices.wasm.module_cache import ModuleCache, compiled_files, refusal
+from tenfold.devices.wasm.module_cache import Kept, ModuleCache, compiled_files, refusal
 
 CODE, COMPILED = b"\0asm one", b"machine code of one"
 
@@ -30,15 +30,24 @@ def only_file(cache: ModuleCache) -> Path:
 def test_what_is_written_is_read(cache: ModuleCache) -> None:
     assert cache.read(CODE) is None
     assert cache.write(CODE, COMPILED)
-    assert cache.read(CODE) == COMPILED
+    assert cache.read(CODE) == Kept(COMPILED, b"")
     assert cache.read(CODE + b"x") is None
-    assert ModuleCache(cache.folder, b"engine 1").read(CODE) == COMPILED
+    assert ModuleCache(cache.folder, b"engine 1").read(CODE) == Kept(COMPILED, b"")
     assert ModuleCache(cache.folder, b"engine 2").read(CODE) is None
+
+
+def test_a_note_beside_a_module(cache: ModuleCache) -> None:
+    assert cache.write(b"what it is made from", COMPILED, b"a note")
+    assert cache.read(b"what it is made from") == Kept(COMPILED, b"a note")
+    content = bytearray(only_file(cache).read_bytes())
+    content[content.index(b"a note")] ^= 1
+    only_file(cache).write_bytes(content)
+    assert cache.read(b"what it is made from") is None
 
 
 def test_empty_contents(cache: ModuleCache) -> None:
     assert cache.write(b"", b"")
-    assert cache.read(b"") == b""
+    assert cache.read(b"") == Kept(b"", b"")
 
 
 def test_the_folder_and_its_files_are_closed_to_others(cache: ModuleCache) -> None:
@@ -59,7 +68,7 @@ def test_a_damaged_file_is_not_believed(position: int, cache: ModuleCache) -> No
     only_file(cache).write_bytes(content)
     assert cache.read(CODE) is None
     assert cache.write(CODE, COMPILED)
-    assert cache.read(CODE) == COMPILED
+    assert cache.read(CODE) == Kept(COMPILED, b"")
 
 
 @pytest.mark.parametrize("length", [0, 10, 40, 60])
@@ -203,7 +212,7 @@ for turn in range(40):
     for number in range(12):
         code = bytes([number])
         found = cache.read(code)
-        wrong += found is not None and found != code * 50_000
+        wrong += found is not None and found.compiled != code * 50_000
         if found is None:
             cache.write(code, code * 50_000)
 print(wrong)
@@ -223,6 +232,6 @@ def test_without_owners(cache: ModuleCache, monkeypatch: pytest.MonkeyPatch) -> 
     """What Windows gets: files by path."""
     monkeypatch.setattr(module_cache, "_HAS_OWNERS", False)
     assert cache.write(CODE, COMPILED)
-    assert cache.read(CODE) == COMPILED
+    assert cache.read(CODE) == Kept(COMPILED, b"")
     assert refusal(cache.folder) is None
     assert len(list(cache.folder.iterdir())) == 1

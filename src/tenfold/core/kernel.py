@@ -150,6 +150,7 @@ class KernelImplementation(NamedTuple):
 
 
 _kernels: dict[str, Kernel] = {}
+_own: frozenset[str] = frozenset()
 _gradients: dict[str, Gradient] = {}
 implementations: dict[tuple[str, str], KernelImplementation] = {}
 """The implementations by (kernel name, backend name); change them through the functions below."""
@@ -182,6 +183,17 @@ def define_kernel(kernel: Kernel) -> Kernel:
 def find_kernel_definition(name: str) -> Kernel | None:
     """The description of a kernel, or None if no op family defines one of that name."""
     return _kernels.get(name)
+
+
+def own_kernels_are_defined() -> None:
+    """Say that the kernels defined until now are this package's own, and that those to come are its users'."""
+    global _own
+    _own = frozenset(_kernels)
+
+
+def is_own_kernel(name: str) -> bool:
+    """Whether a kernel is one of this package's own, so that its description changes with the package alone."""
+    return name in _own
 
 
 def defined_kernels() -> dict[str, Kernel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenfold.core.kernel import own_kernels_are_defined
 from tenfold.ops import (  # noqa: F401
     activations,
     arithmetic,
@@ -52,3 +53,5 @@ from tenfold.ops import (  # noqa: F401
     trigonometry,
     warping,
 )
+
+own_kernels_are_defined()

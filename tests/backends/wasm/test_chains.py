@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
 
 NEVER = 1 << 40
+
+
+@pytest.fixture(autouse=True)
+def _made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules of plans are made each time: what is tested here are constants of what makes them."""
+    monkeypatch.setattr(plans_module, "plan_key", lambda *_, shared: os.urandom(20))
+    monkeypatch.setattr(plans_module, "lasting_key", lambda *_: None)
 
 
 def network(seed: int) -> tuple[Graph, dict[str, np.ndarray]]:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import tenfold as tf
 from tenfold.backends.wasm import plans as plans_module
 from tenfold.backends.wasm.arena import Lifetime, offsets
-from tenfold.backends.wasm.assembly import Assembly, Kind, Place, PlannedCall
+from tenfold.backends.wasm.assembly import Assembly, Place, PlannedCall
+from tenfold.backends.wasm.layout import Kind
 from tenfold.backends.wasm.plan_modules import barriers_before
 from tenfold.backends.wasm.plans import WasmPlan
 from tenfold.codegen.loops.program import Block
@@ -29,6 +30,7 @@ from tests.graph.test_agreement import CONV, random_graphs
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
+    from tenfold.devices.wasm.interface import Label
 
 RNG = np.random.default_rng(5)
 
@@ -265,15 +267,16 @@ def test_values_that_are_needed_at_once_do_not_overlap(drawn: list[tuple[int, in
 
 @pytest.fixture
 def codes(wasm: WasmBackend, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The modules that are loaded meanwhile."""
+    """The modules that are made meanwhile; none is found on disk by what it was made for."""
     loaded: list[bytes] = []
     load = wasm.device.load
 
-    def noting(code: bytes, name: str) -> Any:
+    def noting(code: bytes, name: str, label: Label | None) -> Any:
         loaded.append(code)
-        return load(code, name)
+        return load(code, name, label)
 
     monkeypatch.setattr(wasm.device, "load", noting)
+    monkeypatch.setattr(plans_module, "lasting_key", lambda *_: None)
     return loaded
 
 

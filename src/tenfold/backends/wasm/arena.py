@@ -7,8 +7,7 @@ has for itself while a step runs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary, finalize
 
@@ -17,6 +16,7 @@ import numpy as np
 from tenfold.devices.wasm.allocator import ALIGNMENT
 
 if TYPE_CHECKING:
+    from tenfold.backends.wasm.layout import PlanLayout
     from tenfold.devices.wasm.interface import Module, WasmDevice
 
 
@@ -69,14 +69,14 @@ class Resident:
 
     Attributes:
         module: the module.
+        layout: what else running it takes.
         constants: the address of the constants.
-        nbytes: their size.
     """
 
-    def __init__(self, module: Module, constants: int, nbytes: int) -> None:
+    def __init__(self, module: Module, layout: PlanLayout, constants: int) -> None:
         self.module = module
+        self.layout = layout
         self.constants = constants
-        self.nbytes = nbytes
 
 
 class Workspace:
@@ -93,27 +93,34 @@ class Workspace:
         self._address: int | None = None
         self._nbytes = 0
 
-    def resident(self, code: bytes, constants: Mapping[int, np.ndarray]) -> Resident:
-        """A module, loaded unless there is one that is the same, with the same constants.
+    def find(self, key: bytes) -> Resident | None:
+        """The module that was added under a key, if there is one yet."""
+        return self._residents.get(key)
+
+    def add(self, key: bytes, module: Module, layout: PlanLayout, write: Callable[[int], None]) -> Resident:
+        """A module, now in memory with its constants.
 
         Args:
-            code: the module.
-            constants: what they hold, by their offsets.
+            key: equal for the same module alone.
+            module: the module.
+            layout: what else running it takes.
+            write: puts the constants into memory, from an address on.
         """
         self.free_forgotten()
-        key = blake2b(code, digest_size=20).digest()
-        found = self._residents.get(key)
-        if found is not None and self._holds(found, constants):
-            return found
-        module = self._device.load(code, NAME)
-        nbytes = max((offset + aligned(values.nbytes) for offset, values in constants.items()), default=0)
-        address = self._device.allocator.allocate(nbytes)
-        for offset, values in constants.items():
-            self._device.memory.write(address + offset, values)
-        made = self._residents[key] = Resident(module, address, nbytes)
+        address = self._device.allocator.allocate(layout.constant_bytes)
+        write(address)
+        made = self._residents[key] = Resident(module, layout, address)
         self._count += 1
         finalize(made, self._forgotten.append, (module, address)).atexit = False
         return made
+
+    def holds(self, resident: Resident, constants: Iterable[tuple[int, np.ndarray]]) -> bool:
+        """Whether the constants of a module, by their offsets, are these."""
+        memory = self._device.memory
+        return all(
+            np.array_equal(_bytes(memory.view(resident.constants + offset, values.shape, values.dtype)), _bytes(values))
+            for offset, values in constants
+        )
 
     def at_least(self, nbytes: int) -> int:
         """The address of a block of that many bytes; what it held is lost where it was smaller."""
@@ -132,13 +139,6 @@ class Workspace:
             self._count -= 1
             if not self._count:
                 self._free()
-
-    def _holds(self, resident: Resident, constants: Mapping[int, np.ndarray]) -> bool:
-        memory = self._device.memory
-        return all(
-            np.array_equal(_bytes(memory.view(resident.constants + offset, values.shape, values.dtype)), _bytes(values))
-            for offset, values in constants.items()
-        )
 
     def _free(self) -> None:
         address, self._address = self._address, None

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from math import prod
 from typing import Final
 
@@ -19,6 +18,7 @@ from tenfold.backends.wasm.arena import Lifetime, aligned, offsets
 from tenfold.backends.wasm.chains import Chain, chains
 from tenfold.backends.wasm.checks import CHECKS
 from tenfold.backends.wasm.compilation import IN_MEMORY, VIEWS
+from tenfold.backends.wasm.layout import Held, Kind, PlanLayout, Result
 from tenfold.backends.wasm.sharing import counters_bytes
 from tenfold.backends.wasm.step_programs import SCRATCH, NotPlannedError, Packed, StepPrograms, step_programs
 from tenfold.backends.wasm.terms import Inside, Single, Slots, StageTerms, StepTerms, Stored, Term
@@ -32,15 +32,6 @@ INLINED: Final = frozenset(("PadV2", "Slice", "BroadcastTo", "Fill", "ZerosLike"
 """Kernels that are computed inside the elementwise kernel that reads them, if it is the only one."""
 
 
-class Kind(Enum):
-    """Whose memory a place is."""
-
-    ARENA = auto()
-    CONSTANT = auto()
-    INPUT = auto()
-    OUTPUT = auto()
-
-
 @dataclass(slots=True)
 class Place:
     """Where a value lies.
@@ -49,19 +40,20 @@ class Place:
         kind: in whose memory.
         nbytes: its size.
         offset: in the arena, or among the constants; the number of the input or of the output.
-        values: makes what a constant holds.
+        held: what a constant holds.
     """
 
     kind: Kind
     nbytes: int
     offset: int = 0
-    values: Callable[[], np.ndarray] | None = None
+    held: Held | None = None
 
-    def held(self) -> np.ndarray:
-        """What a constant holds."""
-        if self.values is None:
+    @property
+    def constant(self) -> Held:
+        """What it holds before anything runs, as constants do."""
+        if self.held is None:
             raise ValueError("Only constants hold something before anything runs.")
-        return self.values()
+        return self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +120,28 @@ class Assembly:
         """The places that each run fills anew: outputs that are computed, and flags."""
         return [n for n in dict.fromkeys((*self.outputs, *self.flags)) if self.places[n].kind is Kind.OUTPUT]
 
+    @property
+    def layout(self) -> PlanLayout:
+        """What a run needs to know of it."""
+        places = self.places
+        used = [places[number] for number in dict.fromkeys(number for call in self.calls for number in call.read)]
+        return PlanLayout(
+            fresh=tuple([places[number].nbytes for number in self.fresh]),
+            flags=tuple([places[number].offset for number in self.flags]),
+            results=tuple([_result(places[number]) for number in self.outputs]),
+            constants={place.offset: place.constant for place in used if place.kind is Kind.CONSTANT},
+            constant_bytes=self.constants,
+            arena=self.arena,
+            scratch=self.scratch,
+            calls=len(self.calls),
+            work=self.work,
+        )
+
+
+def _result(place: Place) -> Result:
+    """Where an output is found; a constant that is one is as the plan has it."""
+    return Result(place.kind, place.constant.sources[0] if place.kind is Kind.CONSTANT else place.offset)
+
 
 def assemble(plan: Plan, target: Target) -> Assembly:
     """Plan the calls and the places.
@@ -148,7 +162,7 @@ class _Assembler:
         self._calls: list[PlannedCall] = []
         self._terms: dict[int, Term] = {}
         self._known: dict[Hashable, StepPrograms] = {}
-        self._packed: dict[Hashable, int] = {}
+        self._packed: dict[Held, int] = {}
         self._flags: list[int] = []
         self._scratch = 0
 
@@ -174,17 +188,15 @@ class _Assembler:
 
     # -- values -------------------------------------------------------------------------------------------
 
-    def _new_place(
-        self, kind: Kind, nbytes: int, offset: int = 0, values: Callable[[], np.ndarray] | None = None
-    ) -> int:
-        self._places.append(Place(kind, nbytes, offset, values))
+    def _new_place(self, kind: Kind, nbytes: int, offset: int = 0, held: Held | None = None) -> int:
+        self._places.append(Place(kind, nbytes, offset, held))
         return len(self._places) - 1
 
     def _constant(self, number: int) -> Term:
         tensor, spec = self._plan.constants[number], self._plan.specs[number]
         if prod(spec.shape) == 1 and spec.dtype != "complex64" and number not in self._plan.outputs:
             return Single(tensor.numpy().item(), spec)
-        return Stored(self._new_place(Kind.CONSTANT, _nbytes(spec), values=tensor.numpy), spec, is_constant=True)
+        return Stored(self._new_place(Kind.CONSTANT, _nbytes(spec), held=Held((number,))), spec, is_constant=True)
 
     def _stored(self, number: int) -> Stored:
         term = self._terms[number]
@@ -251,7 +263,10 @@ class _Assembler:
             return
         if not isinstance(term, Stored | Single):
             raise NotPlannedError("indices that are computed where they are read")
-        values = self._places[term.place].held() if isinstance(term, Stored) else np.array(term.number, np.int32)
+        if isinstance(term, Stored):
+            values = self._places[term.place].constant.values(self._plan)
+        else:
+            values = np.array(term.number, np.int32)
         shapes = [() if value is None else self._plan.specs[value].shape for value in step.inputs]
         try:
             check.check(values.reshape(term.spec.shape), shapes, step.attributes)
@@ -260,25 +275,12 @@ class _Assembler:
 
     def _packed_place(self, packed: Packed, places: Sequence[int]) -> int:
         """The place of a constant in a routine's layout, shared by all steps that want it so."""
-        sources = tuple([places[slot] for slot in packed.sources])
-        key = packed.key, sources
-        found = self._packed.get(key)
+        constants = [self._places[places[slot]].constant for slot in packed.sources]
+        held = Held(tuple([constant.sources[0] for constant in constants]), packed.panels)
+        found = self._packed.get(held)
         if found is None:
-            given = [self._places[source].values for source in sources]
-            values = _Layout(packed.layout, [values for values in given if values is not None])
-            found = self._packed[key] = self._new_place(Kind.CONSTANT, packed.nbytes, values=values)
+            found = self._packed[held] = self._new_place(Kind.CONSTANT, packed.nbytes, held=held)
         return found
-
-
-class _Layout:
-    """Makes a packed constant when it is wanted."""
-
-    def __init__(self, layout: Callable[..., np.ndarray], sources: Sequence[Callable[[], np.ndarray]]) -> None:
-        self._layout = layout
-        self._sources = sources
-
-    def __call__(self) -> np.ndarray:
-        return self._layout(*[values() for values in self._sources])
 
 
 def _lay_out(made: Assembly) -> None:

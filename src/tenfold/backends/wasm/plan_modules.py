@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from tenfold.backends.wasm.assembly import Assembly, Kind, PlannedCall
+from tenfold.backends.wasm.assembly import Assembly, PlannedCall
 from tenfold.backends.wasm.chains import Chain, turn
+from tenfold.backends.wasm.layout import Kind
 from tenfold.backends.wasm.sharing import Cuts, add_take
 from tenfold.backends.wasm.step_programs import SCRATCH
 from tenfold.codegen.loops.program import Program

@@ -14,18 +14,22 @@ import numpy as np
 
 from tenfold.backends.base import run_steps
 from tenfold.backends.host_calls import HOST
-from tenfold.backends.wasm.arena import aligned
-from tenfold.backends.wasm.assembly import Assembly, Kind, assemble
+from tenfold.backends.wasm.arena import NAME, Resident, aligned
+from tenfold.backends.wasm.assembly import Assembly, assemble
 from tenfold.backends.wasm.batches import batch_of
 from tenfold.backends.wasm.calls import WORTH_INTERRUPTING, WORTH_SHARING
+from tenfold.backends.wasm.keys import lasting_key, plan_key
+from tenfold.backends.wasm.layout import Kind, PlanLayout, Result
 from tenfold.backends.wasm.plan_modules import RUN, plan_module
 from tenfold.core.backends import find_backend
 from tenfold.core.engine import engine
 from tenfold.core.kernel import TensorInfo
-from tenfold.core.storage import Storage
+from tenfold.core.storage import Shape, Storage
+from tenfold.devices.wasm.interface import Label, Module
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
+    from tenfold.core.dtypes import DType
     from tenfold.core.kernel import Operand
     from tenfold.graph.plan import Plan
 
@@ -36,9 +40,7 @@ class WasmPlan:
     Attributes:
         samples: how many times a run goes through the calls.
         plan: what they compute, for one sample.
-        assembly: what it became.
-        own_outputs: the places that a run fills with fresh blocks.
-        resident: the module and its constants.
+        resident: the module, its layout, and its constants in memory.
 
     Raises:
         NotPlannedError: if there is a step that no programs compute.
@@ -53,43 +55,66 @@ class WasmPlan:
         self.samples = 1 if batch is None else batch.samples
         self.plan = plan if batch is None else batch.sample
         self._whole = plan
-        self.assembly = made = assemble(self.plan, backend.target)
-        self.own_outputs = made.fresh
-        code = plan_module(made, shared=backend.device.memory.is_shared)
-        _leave_to_host(backend, plan)
         with backend.lock:
-            backend.free_given_back()
-            self.resident = backend.workspace.resident(code, constant_values(made))
+            self.resident = self._made_resident()
         self._run = self.resident.module.function(RUN)
+
+    def _made_resident(self) -> Resident:
+        """The module in memory with its constants: another plan's, or found on disk, or made."""
+        backend, plan, target = self._backend, self.plan, self._backend.target
+        workspace, memory = backend.workspace, backend.device.memory
+        backend.free_given_back()
+        key = plan_key(plan, target, shared=memory.is_shared)
+        found = workspace.find(key)
+        if found is not None and workspace.holds(found, found.layout.values(plan)):
+            return found
+        module, layout = self._loaded(lasting_key(plan, key))
+        _leave_to_host(backend, self._whole)
+        backend.free_given_back()
+        return workspace.add(key, module, layout, lambda address: layout.write(plan, memory, address))
+
+    def _loaded(self, key: bytes | None) -> tuple[Module, PlanLayout]:
+        """The module and its layout; programs are only written where these are not on disk under a key."""
+        device = self._backend.device
+        recalled = None if key is None else device.recall(key, NAME)
+        if recalled is not None:
+            module, note = recalled
+            return module, PlanLayout.decode(note)
+        made = self.assembly
+        code, layout = plan_module(made, shared=device.memory.is_shared), made.layout
+        return device.load(code, NAME, None if key is None else Label(key, layout.encode())), layout
+
+    @property
+    def assembly(self) -> Assembly:
+        """What the plan becomes, made anew: running it takes no more than the layout."""
+        return assemble(self.plan, self._backend.target)
 
     @property
     def calls(self) -> int:
         """How many calls of programs a run takes."""
-        return len(self.assembly.calls)
+        return self.resident.layout.calls
 
     def __call__(self, inputs: Sequence[Operand]) -> list[Operand]:
         """Run the plan; the results are held once for the caller."""
-        backend, made = self._backend, self.assembly
+        backend, layout = self._backend, self.resident.layout
         given = [operand.storage for operand in inputs]
         with backend.lock:
             backend.free_given_back()
             backend.workspace.free_forgotten()
             allocator = backend.device.allocator
-            fresh: list[int] = []
+            blocks: list[int] = []
             try:
-                for number in self.own_outputs:
+                for nbytes in layout.fresh:
                     # The last sample, too, needs room for whole vectors.
-                    nbytes = made.places[number].nbytes
-                    fresh.append(allocator.allocate(nbytes * (self.samples - 1) + aligned(nbytes)))
-                self.run([storage.data for storage in given], fresh)
+                    blocks.append(allocator.allocate(nbytes * (self.samples - 1) + aligned(nbytes)))
+                self.run([storage.data for storage in given], blocks)
             except BaseException:
-                for address in fresh:
+                for address in blocks:
                     allocator.free(address)
                 raise
-            blocks = dict(zip(self.own_outputs, fresh, strict=True))
-            is_wrong = any([self._is_set(blocks[flag]) for flag in made.flags])
-            for number in self.own_outputs if is_wrong else made.flags:
-                allocator.free(blocks[number])
+            is_wrong = any([self._is_set(blocks[flag]) for flag in layout.flags])
+            for address in blocks if is_wrong else [blocks[flag] for flag in layout.flags]:
+                allocator.free(address)
             return self._step_by_step(inputs) if is_wrong else self._results(given, blocks)
 
     def _is_set(self, address: int) -> bool:
@@ -109,41 +134,37 @@ class WasmPlan:
 
     def run(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         """Run the module over inputs and outputs at these addresses."""
-        backend, made = self._backend, self.assembly
-        device, work = backend.device, made.work
+        backend, layout = self._backend, self.resident.layout
+        device, work = backend.device, layout.work
         count = device.threads_count
-        arena = backend.workspace.at_least(aligned(made.arena) + made.scratch * count)
+        arena = backend.workspace.at_least(aligned(layout.arena) + layout.scratch * count)
         constants = self.resident.constants
-        arguments = (self.samples, arena, constants, arena + aligned(made.arena), *inputs, *outputs)
+        arguments = (self.samples, arena, constants, arena + aligned(layout.arena), *inputs, *outputs)
         if work * self.samples >= (WORTH_SHARING if count > 1 else WORTH_INTERRUPTING):
             device.run(self.resident.module, RUN, *arguments)
         else:
             self._run(0, 1, *arguments)
 
-    def _results(self, inputs: Sequence[Storage], fresh: dict[int, int]) -> list[Operand]:
-        made, storages = self.assembly, dict[int, Storage]()
+    def _results(self, inputs: Sequence[Storage], blocks: Sequence[int]) -> list[Operand]:
+        layout, storages = self.resident.layout, dict[Result, Storage]()
         results: list[Operand] = []
-        for number, (shape, dtype) in zip(made.outputs, self._specs, strict=True):
-            place = made.places[number]
-            storage = storages.get(number)
+        for result, (shape, dtype) in zip(layout.results, self._specs, strict=True):
+            storage = storages.get(result)
             if storage is None:
-                if place.kind is Kind.INPUT:
-                    storage = inputs[place.offset]
-                elif place.kind is Kind.CONSTANT:
-                    storage = self._backend.write(place.held(), shape, dtype)
-                else:
-                    storage = self._backend.adopt(fresh[number], shape, dtype, place.nbytes * self.samples)
-                storages[number] = storage
+                storage = storages[result] = self._storage(result, shape, dtype, inputs, blocks)
             storage.hold()
             results.append(TensorInfo(storage, shape, dtype))
         return results
 
-
-def constant_values(made: Assembly) -> dict[int, np.ndarray]:
-    """What constants hold, by where they lie among them."""
-    used = dict.fromkeys(number for call in made.calls for number in call.read)
-    places = [made.places[number] for number in used]
-    return {place.offset: place.held() for place in places if place.kind is Kind.CONSTANT}
+    def _storage(
+        self, result: Result, shape: Shape, dtype: DType, inputs: Sequence[Storage], blocks: Sequence[int]
+    ) -> Storage:
+        kind, number = result
+        if kind is Kind.INPUT:
+            return inputs[number]
+        if kind is Kind.CONSTANT:
+            return self._backend.write(self.plan.constants[number].numpy(), shape, dtype)
+        return self._backend.adopt(blocks[number], shape, dtype, self.resident.layout.fresh[number] * self.samples)
 
 
 def _leave_to_host(backend: WasmBackend, plan: Plan) -> None:

@@ -8,14 +8,13 @@ is scheduled to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from tenfold.backends.wasm.checks import CHECKS, is_wrong
+from tenfold.backends.wasm.layout import Panels
 from tenfold.backends.wasm.poolings import POOLED_AS, pool_info, pooled, slides
 from tenfold.backends.wasm.routines import ROUTINES
 from tenfold.backends.wasm.terms import Arrays, Slots, StageTerms, StepTerms, Stored, Term
@@ -25,7 +24,7 @@ from tenfold.codegen.loops.program import ELEMENT_BYTES, Program, Target
 from tenfold.codegen.procedures import Instead
 from tenfold.codegen.routines.convolution import convolve
 from tenfold.codegen.routines.matmul import best_layout, matmul
-from tenfold.codegen.routines.packing import Layout, Operand, outer_layout, pack
+from tenfold.codegen.routines.packing import Operand, outer_layout
 from tenfold.codegen.routines.routine import Routine, Walk
 from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.schedule.scheduler import schedule
@@ -46,14 +45,12 @@ class Packed:
 
     Attributes:
         sources: the slots of what it is made of.
-        layout: from their values to the packed ones.
-        key: equal for the same layout.
+        panels: the layout.
         nbytes: its size.
     """
 
     sources: tuple[int, ...]
-    layout: Callable[..., np.ndarray]
-    key: Hashable
+    panels: Panels
     nbytes: int
 
 
@@ -210,8 +207,8 @@ def _convolution(step: StepTerms, slots: Slots, target: Target, name: str) -> St
         rows, across = info.axes
         return convolve(result, rows, across, info.in_channels, target, finished=finished, name=f"{name}_convolution")
 
-    weights = _Weights(filter, depth, columns, layout)
-    return _with_weights(step, result, image, weights, make, slots, target, name)
+    panels = Panels(depth, columns, layout)
+    return _with_weights(step, result, image, filter, panels, make, slots, target, name)
 
 
 def _is_product(info: ConvInfo) -> bool:
@@ -233,14 +230,14 @@ def _product(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPr
     is_transposed = bool(step.attributes.get("transpose_b"))
     depth = right.spec.shape[-1 if is_transposed else -2]
     layout = best_layout(prod(shape[:-1]), depth, shape[-1], target)
-    weights = _Weights(right, depth, shape[-1], layout, is_transposed)
+    panels = Panels(depth, shape[-1], layout, is_transposed)
     result = Array(shape, "float32", SCRATCH)
 
     def make(finished: Array) -> Routine:
         operand, title = Operand(depth, 1), f"{name}_product"
         return matmul(result, depth, operand, target, finished=finished, layout=layout, name=title)
 
-    return _with_weights(step, result, left, weights, make, slots, target, name)
+    return _with_weights(step, result, left, right, panels, make, slots, target, name)
 
 
 def _depthwise(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPrograms | None:
@@ -316,48 +313,25 @@ def _by_recipe(step: StepTerms, slots: Slots, target: Target, number: int) -> St
     return done
 
 
-class _Weights(NamedTuple):
-    """A constant right operand.
-
-    Attributes:
-        term: where it is.
-        depth: the length of the sums.
-        columns: how many sums of a row there are.
-        layout: how it is packed.
-        is_transposed: whether it stands as `[columns, depth]`.
-    """
-
-    term: Stored
-    depth: int
-    columns: int
-    layout: Layout
-    is_transposed: bool = False
-
-
 def _with_weights(
     step: StepTerms,
     result: Array,
     left: Stored,
-    weights: _Weights,
+    weights: Stored,
+    panels: Panels,
     make: Callable[[Array], Routine],
     slots: Slots,
     target: Target,
     name: str,
 ) -> StepPrograms | None:
     """A routine over packed weights, which begin with a constant bias if there is one."""
-    _, depth, columns, layout, is_transposed = weights
+    depth, columns, layout, _ = panels
     if prod(result.shape[:-1]) < 2 or not depth:
         return None
     bias, epilogue = _bias(step.epilogue, columns)
-
-    def packed(values: np.ndarray, *bias: np.ndarray) -> np.ndarray:
-        matrix = values.reshape(columns, depth).T if is_transposed else values.reshape(depth, columns)
-        return pack(matrix, layout, *(one.ravel() for one in bias))
-
     done = StepPrograms(len(slots.numbers))
-    sources = [slots.numbers[term.place] for term in (weights.term, *bias)]
-    key = ("panels", depth, columns, layout, is_transposed)
-    done.packed.append(Packed(tuple(sources), packed, key, layout.size(depth, columns) * 4))
+    sources = [slots.numbers[term.place] for term in (weights, *bias)]
+    done.packed.append(Packed(tuple(sources), panels, layout.size(depth, columns) * 4))
     inputs = [slots.numbers[left.place], done.slots]
     _add_routine(done, make, inputs, result, epilogue, slots, target, name)
     return done

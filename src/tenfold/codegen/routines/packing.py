@@ -39,6 +39,10 @@ class Layout(NamedTuple):
         """How many panels there are."""
         return -(-columns // self.wide)
 
+    def shape(self, depth: int, columns: int) -> tuple[int, int, int, int]:
+        """The shape of packed weights."""
+        return self.panels(columns), 1 + depth // self.along, self.wide, self.along
+
     def size(self, depth: int, columns: int) -> int:
         """Elements of packed weights."""
         return self.panels(columns) * self.panel_size(depth)
@@ -68,32 +72,38 @@ class Operand(NamedTuple):
     batch: int = 0
 
 
-def pack(weights: np.ndarray, layout: Layout, bias: np.ndarray | None = None) -> np.ndarray:
-    """Weights `[depth, columns]` in a layout, for those that stay the same."""
+def pack(
+    weights: np.ndarray, layout: Layout, bias: np.ndarray | None = None, packed: np.ndarray | None = None
+) -> np.ndarray:
+    """Weights in a layout, for those that stay the same.
+
+    Args:
+        weights: `[depth, columns]`.
+        layout: how they are to lie.
+        bias: what the sums begin with, `[columns]`; zeros if None.
+        packed: where to, of the layout's shape; a new array if None.
+    """
     depth, columns = weights.shape
     wide, along = layout
-    panels = layout.panels(columns)
-    if along > 1:
-        return _packed_along(weights, layout, bias)
-    padded = np.zeros((depth + 1, panels * wide), np.float32)
-    padded[1:, :columns] = weights
+    if packed is None:
+        packed = np.empty(layout.shape(depth, columns), np.float32)
+    packed[:, 0] = 0
     if bias is not None:
-        padded[0, :columns] = bias
+        begin = np.zeros(layout.panels(columns) * wide, np.float32)
+        begin[:columns] = bias
+        packed[:, 0, :, 0] = begin.reshape(-1, wide)
+    # [depth / along, columns, along]
+    rows = np.ascontiguousarray(weights, np.float32)
+    rows = rows[..., None] if along == 1 else np.stack([rows[first::along] for first in range(along)], -1)
     # NumPy moves the part of a row that belongs to a panel as one, if it does not know what it is.
-    parts = np.ascontiguousarray(padded.view(f"V{wide * padded.itemsize}").T)
-    return parts.view(np.float32).reshape(panels, depth + 1, wide)
-
-
-def _packed_along(weights: np.ndarray, layout: Layout, bias: np.ndarray | None) -> np.ndarray:
-    depth, columns = weights.shape
-    wide, along = layout
-    panels = layout.panels(columns)
-    padded = np.zeros((panels * wide, depth + along), np.float32)
-    padded[:columns, along:] = weights.T
-    if bias is not None:
-        padded[:columns, 0] = bias
-    parts = padded.view(f"V{along * padded.itemsize}").reshape(panels, wide, -1)
-    return np.ascontiguousarray(parts.swapaxes(1, 2)).view(np.float32).reshape(panels, -1, wide, along)
+    part = np.dtype(f"V{wide * along * rows.itemsize}")
+    whole, rest = divmod(columns, wide)
+    parts = np.ndarray((len(rows), whole), part, rows, strides=(rows.strides[0], part.itemsize))
+    packed.reshape(*packed.shape[:2], -1).view(part)[:whole, 1:, 0] = parts.T
+    if rest:
+        packed[whole, 1:, :rest] = rows[:, whole * wide :]
+        packed[whole, 1:, rest:] = 0
+    return packed
 
 
 def packing(

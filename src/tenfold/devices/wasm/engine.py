@@ -14,6 +14,7 @@ from importlib.metadata import version
 import wasmtime
 
 from tenfold.core.errors import BackendError
+from tenfold.devices.wasm.interface import Label
 from tenfold.devices.wasm.module_cache import ModuleCache
 
 _EMPTY_MODULE = b"\0asm\x01\0\0\0"
@@ -50,20 +51,36 @@ def fingerprint(engine: wasmtime.Engine) -> bytes:
     return hashlib.sha256(version("wasmtime").encode() + b"\n" + compiled).digest()
 
 
+def recalled_module(engine: wasmtime.Engine, key: bytes, cache: ModuleCache) -> tuple[wasmtime.Module, bytes] | None:
+    """A module that is in the cache under a key, and the note beside it."""
+    kept = cache.read(key)
+    if kept is None:
+        return None
+    try:
+        return wasmtime.Module.deserialize(engine, kept.compiled), kept.note
+    except wasmtime.WasmtimeError:
+        return None  # of another engine after all: it says so itself
+
+
 def compile_module(
-    engine: wasmtime.Engine, code: bytes, name: str, cache: ModuleCache | None = None
+    engine: wasmtime.Engine, code: bytes, name: str, cache: ModuleCache | None = None, label: Label | None = None
 ) -> wasmtime.Module:
-    """A module, from the cache if it is there; `name` is for errors.
+    """A module, kept in the cache under a label; without one it is known by its bytes, and may be there already.
+
+    Args:
+        engine: what compiles.
+        code: the module's bytes.
+        name: for errors.
+        cache: where compiled modules are kept.
+        label: under what this one is.
 
     Raises:
         BackendError: the engine refuses it.
     """
-    kept = cache.read(code) if cache is not None else None
-    if kept is not None:
-        try:
-            return wasmtime.Module.deserialize(engine, kept)
-        except wasmtime.WasmtimeError:
-            pass  # of another engine after all: it says so itself
+    if cache is not None and label is None:
+        found = recalled_module(engine, code, cache)
+        if found is not None:
+            return found[0]
     if not code.startswith(_EMPTY_MODULE[:4]):
         raise BackendError(f"The module {name!r} is no WebAssembly: it begins with {code[:4]!r}.")
     try:
@@ -71,5 +88,6 @@ def compile_module(
     except wasmtime.WasmtimeError as error:
         raise BackendError(f"wasmtime refuses the module {name!r}: {error}") from None
     if cache is not None:
-        cache.write(code, bytes(module.serialize()))
+        key, note = (code, b"") if label is None else label
+        cache.write(key, bytes(module.serialize()), note)
     return module

@@ -7,10 +7,11 @@ after each block can be read, whatever they hold, so that loops may load whole v
 block does not wrap around to 0. The first `RESERVED_BYTES` are the device's own. The device's memory may be one that a
 foreign module exports; then that module's own allocator gives space to ours.
 
-**Modules.** `load` compiles a module from its bytes, or finds it compiled on disk, and instantiates it. A module
-exports functions of numbers (i32, i64, f32, f64) with at most one result; addresses are i32. It imports the memory and
-nothing else. A trap becomes a `TrapError` that names function and module; the memory is as the trap left it and the
-device remains usable. A module's functions end with its `dispose`.
+**Modules.** `load` compiles a module from its bytes, or finds it compiled on disk, and instantiates it. With a label,
+the compiled module is kept on disk under that, and `recall` finds it without its bytes: the label's key must say all
+that these depend on. A module exports functions of numbers (i32, i64, f32, f64) with at most one result; addresses are
+i32. It imports the memory and nothing else. A trap becomes a `TrapError` that names function and module; the memory is
+as the trap left it and the device remains usable. A module's functions end with its `dispose`.
 
 **Calls.** Calling a `Function` runs it on the calling thread, costs about a microsecond besides, and cannot be
 interrupted. `run` calls one that is to be split among threads: it is exported with the parameters `(thread: i32,
@@ -69,6 +70,18 @@ class Features(NamedTuple):
     threads: bool
 
 
+class Label(NamedTuple):
+    """Under what a module is kept on disk.
+
+    Attributes:
+        key: equal for the same module alone.
+        note: what is to be known about it without making it anew.
+    """
+
+    key: bytes
+    note: bytes
+
+
 class Memory(Protocol):
     """Linear memory as bytes."""
 
@@ -91,6 +104,18 @@ class Memory(Protocol):
 
     def write(self, address: int, values: np.ndarray) -> None:
         """Put values at an address, row-major."""
+
+    def make(
+        self, address: int, shape: tuple[int, ...], dtype: DTypeLike, into: Callable[[np.ndarray], object]
+    ) -> None:
+        """Have values made at an address, row-major.
+
+        Args:
+            address: where.
+            shape: of the values.
+            dtype: of the values.
+            into: writes all of them to an array, which holds anything before.
+        """
 
 
 class Function(Protocol):
@@ -169,12 +194,20 @@ class WasmDevice(Protocol[ModuleType]):
             DeviceLostError: an earlier run was abandoned while it went on.
         """
 
-    def load(self, code: bytes, name: str) -> ModuleType:
+    def load(self, code: bytes, name: str, label: Label | None = None) -> ModuleType:
         """Compile and instantiate a module.
+
+        Args:
+            code: its bytes.
+            name: what it is called in errors.
+            label: under what it is kept on disk, for `recall`.
 
         Raises:
             BackendError: the engine refuses it, or it imports what a device does not have.
         """
+
+    def recall(self, key: bytes, name: str) -> tuple[ModuleType, bytes] | None:
+        """A module that was kept under a label, instantiated, and the note of the label; None if there is none."""
 
     def run(self, module: ModuleType, name: str, *arguments: float) -> None:
         """Run an exported function on all threads.

@@ -3,8 +3,9 @@
 Loading compiled code is running it: the engine believes what it reads. So a file is believed only if nobody else can
 have written it: the folder belongs to the user and is closed to others (mode 0700), the file is the user's own and no
 link, and it begins with a digest over its name and contents. What does not fit is compiled anew and written over. The
-name of a file is a digest of the module's bytes and of the engine's fingerprint (version, processor features and
-settings), so that what another engine compiled is never found.
+name of a file is a digest of a key and of the engine's fingerprint (version, processor features and settings), so that
+what another engine compiled is never found. The key says what the module is: its bytes, or what these are made from, so
+that they need not be made. Beside a module its file may hold a note, for whoever has nothing but the key.
 
 Processes share the folder without locks: a file is written under another name and then renamed, and one that vanishes
 is one that was not there. When the folder outgrows its bound, the files that were not used for longest go.
@@ -26,8 +27,9 @@ FOLDER_NAME: Final = "wasm"
 SUFFIX: Final = ".module"
 BOUND_BYTES: Final = 256 << 20
 
-_MAGIC: Final = b"tenfold compiled wasm 1\n"
+_MAGIC: Final = b"tenfold compiled wasm 2\n"
 _DIGEST_BYTES: Final = 32
+_LENGTH_BYTES: Final = 8
 _UNFINISHED: Final = ".writing-"
 _UNFINISHED_SECONDS: Final = 3600.0
 # Windows has no such modes; the user's folder for local data is closed to others there.
@@ -48,6 +50,18 @@ class CompiledFile(NamedTuple):
     used: float
 
 
+class Kept(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        compiled: what the engine made of a module.
+        note: what was written beside it.
+    """
+
+    compiled: bytes
+    note: bytes
+
+
 class ModuleCache:
     """The compiled modules of one engine in a folder.
 
@@ -63,26 +77,28 @@ class ModuleCache:
         self.bound = bound
         self._size: int | None = None
 
-    def read(self, code: bytes) -> bytes | None:
-        """What the engine compiled `code` to, if that can be had and believed."""
-        name = self._name(code)
+    def read(self, key: bytes) -> Kept | None:
+        """What was kept under a key, if that can be had and believed."""
+        name = self._name(key)
         try:
             with _opened(self.folder) as folder:
                 content = _read_own(self.folder, name, folder)
         except OSError:
             return None
         head = len(_MAGIC) + _DIGEST_BYTES
-        compiled = content[head:]
-        if content[: len(_MAGIC)] != _MAGIC or content[len(_MAGIC) : head] != _digest(name, compiled):
+        held = content[head:]
+        if content[: len(_MAGIC)] != _MAGIC or content[len(_MAGIC) : head] != _digest(name, held):
             return None
         with suppress(OSError):
             os.utime(self.folder / name)
-        return compiled
+        begin = _LENGTH_BYTES + int.from_bytes(held[:_LENGTH_BYTES], "little")
+        return Kept(held[begin:], held[_LENGTH_BYTES:begin])
 
-    def write(self, code: bytes, compiled: bytes) -> bool:
-        """Keep what the engine compiled `code` to; False where that is not possible."""
-        name = self._name(code)
-        content = _MAGIC + _digest(name, compiled) + compiled
+    def write(self, key: bytes, compiled: bytes, note: bytes = b"") -> bool:
+        """Keep what the engine compiled a module to; False where that is not possible."""
+        name = self._name(key)
+        held = len(note).to_bytes(_LENGTH_BYTES, "little") + note + compiled
+        content = _MAGIC + _digest(name, held) + held
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -93,8 +109,8 @@ class ModuleCache:
         self._keep_bound(len(content))
         return True
 
-    def _name(self, code: bytes) -> str:
-        return blake2b(code, digest_size=20, key=self.fingerprint[:64]).hexdigest() + SUFFIX
+    def _name(self, key: bytes) -> str:
+        return blake2b(key, digest_size=20, key=self.fingerprint[:64]).hexdigest() + SUFFIX
 
     def _keep_bound(self, added: int) -> None:
         """Remove what was not used for longest, once there is too much."""
@@ -193,5 +209,5 @@ def _remove_unfinished(folder: Path) -> None:
                 path.unlink()
 
 
-def _digest(name: str, compiled: bytes) -> bytes:
-    return blake2b(compiled, digest_size=_DIGEST_BYTES, key=name.encode()[:64]).digest()
+def _digest(name: str, held: bytes) -> bytes:
+    return blake2b(held, digest_size=_DIGEST_BYTES, key=name.encode()[:64]).digest()

@@ -16,9 +16,9 @@ import wasmtime
 from tenfold.core.errors import BackendError, DisposedError
 from tenfold.devices.host import cache_folder, cores
 from tenfold.devices.wasm.allocator import Allocator
-from tenfold.devices.wasm.engine import compile_module, create_engine, fingerprint, is_valid
+from tenfold.devices.wasm.engine import compile_module, create_engine, fingerprint, is_valid, recalled_module
 from tenfold.devices.wasm.functions import NativeFunction, trap_error
-from tenfold.devices.wasm.interface import MAX_BYTES, MAX_THREADS, MEMORY_IMPORT, Features
+from tenfold.devices.wasm.interface import MAX_BYTES, MAX_THREADS, MEMORY_IMPORT, Features, Label
 from tenfold.devices.wasm.memory import NativeMemory, OwnMemory
 from tenfold.devices.wasm.module_cache import FOLDER_NAME, ModuleCache
 from tenfold.devices.wasm.probes import probe_features
@@ -155,9 +155,17 @@ class NativeWasmDevice:
             self._workers.stop()
             self._workers = Workers(count, self._abort)
 
-    def load(self, code: bytes, name: str) -> NativeModule:
+    def load(self, code: bytes, name: str, label: Label | None = None) -> NativeModule:
         """Compile, or find compiled, and instantiate a module; see `interface.WasmDevice`."""
-        module = NativeModule(compile_module(self._engine, code, name, self._cache), name, self.memory)
+        return self._instantiated(compile_module(self._engine, code, name, self._cache, label), name)
+
+    def recall(self, key: bytes, name: str) -> tuple[NativeModule, bytes] | None:
+        """A module that was kept under a label, and the note of it; see `interface.WasmDevice`."""
+        found = None if self._cache is None else recalled_module(self._engine, key, self._cache)
+        return None if found is None else (self._instantiated(found[0], name), found[1])
+
+    def _instantiated(self, compiled: wasmtime.Module, name: str) -> NativeModule:
+        module = NativeModule(compiled, name, self.memory)
         self._modules.add(module)
         return module
 
