@@ -2,8 +2,8 @@
 
     python -m benchmarks.wasm_steps MODEL [--rounds N] [--slowest N]
 
-Calls take turns, so that a busy machine is busy for all of them; the least time of each counts. Calls run over whatever
-the one before left, like in a run of the plan.
+They are timed one after the other, over and over, so that a busy machine is busy for all of them; the least time of
+each counts. Calls run over whatever the one before left, as in a run of the plan, but each for the whole image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 import tenfold as tf
 from tenfold.backends.wasm.arena import aligned
-from tenfold.backends.wasm.assembly import PlannedCall, products
+from tenfold.backends.wasm.assembly import Assembly, PlannedCall, assemble, products
 from tenfold.backends.wasm.backend import WasmBackend
 from tenfold.backends.wasm.plan_modules import plan_module
 from tenfold.backends.wasm.plans import WasmPlan
@@ -70,19 +70,26 @@ def main() -> None:
     backend = cast(WasmBackend, active_backend())
     backend.device.set_threads_count(1)
     compiled = plan_of(options.model)
-    plan, made, device = compiled.plan, compiled.assembly, backend.device
+    plan, device = compiled.plan, backend.device
+    made = assemble(plan, backend.target, take_turns=False)
     module = device.load(plan_module(made, shared=device.memory.is_shared, separately=True), "calls")
+    turns = device.load(plan_module(compiled.assembly, shared=device.memory.is_shared), "plan")
     inputs = [device.allocator.allocate(made.places[n].nbytes) for n in made.inputs]
     outputs = [device.allocator.allocate(made.places[n].nbytes) for n in made.fresh]
     for address, number in zip(inputs, made.inputs, strict=True):
         device.memory.write(address, np.zeros(made.places[number].nbytes, np.uint8))
-    arena = backend.workspace.at_least(aligned(made.arena) + made.scratch)
-    arguments = (0, 1, 1, arena, compiled.resident.constants, arena + aligned(made.arena), *inputs, *outputs)
-    names = ["run", *(f"call{number}" for number in range(len(made.calls)))]
-    functions = [module.function(name) for name in names]
-    whole, *times = timed([lambda f=f: f(*arguments) for f in functions], options.rounds)  # type: ignore[misc]
-    print(f"{options.model}: {len(made.calls)} calls, {whole:.2f} ms together, {sum(times):.2f} ms one by one")
-    print(f"arena {made.arena / 2**20:.1f} MiB, constants {made.constants / 2**20:.1f} MiB")
+    room = max(aligned(one.arena) + one.scratch for one in (made, compiled.assembly))
+    arena = backend.workspace.at_least(room)
+
+    def run(function: Callable[..., object], assembly: Assembly) -> Callable[[], object]:
+        scratch = arena + aligned(assembly.arena)
+        return lambda: function(0, 1, 1, arena, compiled.resident.constants, scratch, *inputs, *outputs)
+
+    functions = [run(turns.function("run"), compiled.assembly)]
+    functions += [run(module.function(f"call{number}"), made) for number in range(len(made.calls))]
+    whole, *times = timed(functions, options.rounds)
+    print(f"{options.model}: {len(made.calls)} calls, {whole:.2f} ms in turns, {sum(times):.2f} ms one by one")
+    print(f"arena {compiled.assembly.arena / 2**20:.1f} MiB, constants {made.constants / 2**20:.1f} MiB")
     for number in sorted(range(len(times)), key=lambda n: -times[n])[: options.slowest]:
         call = made.calls[number]
         rate = 2 * products(plan, plan.steps[call.step]) / times[number] / 1e6

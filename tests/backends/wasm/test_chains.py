@@ -10,6 +10,7 @@ import pytest
 
 from tenfold.backends.wasm import chains
 from tenfold.backends.wasm import plans as plans_module
+from tenfold.backends.wasm.layout import Kind
 from tenfold.graph.graph import Graph, Ref
 from tenfold.graph.program import Program
 from tests.backends.wasm.test_plans import assert_close, on_cpu, plan_of
@@ -107,3 +108,29 @@ def test_what_others_read_is_computed_whole(wasm: WasmBackend, monkeypatch: pyte
     for got, want in zip(program.run({"x": tensor(feeds["x"])}), on_cpu(graph, feeds), strict=True):
         assert_close(got.numpy(), want)
     assert {len(chain) for chain in plan_of(program).assembly.chains} == {1}
+
+
+def test_images_between_calls_that_take_turns_are_nowhere_whole(
+    wasm: WasmBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    b = GraphBuilder()
+    y = b.input("x")
+    for _ in range(2):
+        filter = b.constant(rng.standard_normal((3, 3, 8, 1)).astype(np.float32))
+        y = b.add("DepthwiseConv2dNative", y, filter, strides=(1, 1), pad="same", **CONV)
+    monkeypatch.setattr(chains, "LEAST_BYTES", 0)
+    monkeypatch.setattr(chains, "TURN_BYTES", 1)
+    rows, columns = 150, 10
+    graph, x = b.graph(y), rng.standard_normal((1, rows, columns, 8)).astype(np.float32)
+    program = Program(graph)
+    for sample in (x, x[:, ::-1]):
+        (got,) = program.run({"x": tensor(sample)})
+        assert_close(got.numpy(), on_cpu(graph, {"x": sample})[0])
+    made = plan_of(program).assembly
+    ((first, _),) = made.chains
+    assert made.places[first.written].kind is Kind.STRIP
+    (strip,) = chains.strips(made.chains[0], made.places)
+    # A row and its neighbours, and as many as a block writes on both sides and before.
+    assert strip.nbytes <= 7 * columns * 8 * 4
+    assert made.arena + made.scratch < x.nbytes // 10

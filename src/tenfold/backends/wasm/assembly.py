@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from tenfold.backends.wasm.arena import Lifetime, aligned, offsets
-from tenfold.backends.wasm.chains import Chain, chains
+from tenfold.backends.wasm.chains import Chain, chains, strips
 from tenfold.backends.wasm.checks import CHECKS
 from tenfold.backends.wasm.compilation import IN_MEMORY, VIEWS
 from tenfold.backends.wasm.layout import Held, Kind, PlanLayout, Result
@@ -39,7 +39,8 @@ class Place:
     Attributes:
         kind: in whose memory.
         nbytes: its size.
-        offset: in the arena, or among the constants; the number of the input or of the output.
+        offset: in the arena, or among the constants; the number of the input or of the output; in each thread's memory,
+            for a part of an image between calls that take turns.
         held: what a constant holds.
     """
 
@@ -143,13 +144,18 @@ def _result(place: Place) -> Result:
     return Result(place.kind, place.constant.sources[0] if place.kind is Kind.CONSTANT else place.offset)
 
 
-def assemble(plan: Plan, target: Target) -> Assembly:
+def assemble(plan: Plan, target: Target, *, take_turns: bool = True) -> Assembly:
     """Plan the calls and the places.
+
+    Args:
+        plan: the steps.
+        target: what programs are made for.
+        take_turns: whether calls may be run a part at a time; see `chains`.
 
     Raises:
         NotPlannedError: if there is a step that has to be run another way.
     """
-    return _Assembler(plan, target).assembly()
+    return _Assembler(plan, target).assembly(take_turns)
 
 
 class _Assembler:
@@ -166,7 +172,7 @@ class _Assembler:
         self._flags: list[int] = []
         self._scratch = 0
 
-    def assembly(self) -> Assembly:
+    def assembly(self, take_turns: bool) -> Assembly:
         """All steps, in order."""
         plan = self._plan
         for spec in plan.specs:
@@ -183,7 +189,7 @@ class _Assembler:
         made.work = sum(_work(plan, number) for number in range(len(plan.steps)))
         made.inputs = [self._stored(number).place for number in plan.inputs]
         made.outputs = [self._stored(number).place for number in plan.outputs]
-        _lay_out(made)
+        _lay_out(made, take_turns)
         return made
 
     # -- values -------------------------------------------------------------------------------------------
@@ -283,7 +289,7 @@ class _Assembler:
         return found
 
 
-def _lay_out(made: Assembly) -> None:
+def _lay_out(made: Assembly, take_turns: bool) -> None:
     """Give every place that calls use an offset."""
     places = made.places
     for number in (*made.outputs, *made.flags):
@@ -291,8 +297,10 @@ def _lay_out(made: Assembly) -> None:
             places[number].kind = Kind.OUTPUT
     for order, number in enumerate(made.fresh):
         places[number].offset = order
-    made.chains = chains(made.calls, places, {*made.outputs, *made.flags})
-    made.counters = aligned(made.scratch)
+    made.chains = [(planned,) for planned in made.calls]
+    if take_turns:
+        made.chains = chains(made.calls, places, {*made.outputs, *made.flags})
+    made.counters = _lay_strips(made, aligned(made.scratch))
     made.scratch = made.counters + counters_bytes(len(made.chains))
     first: dict[int, int] = {}
     last: dict[int, int] = {}
@@ -308,6 +316,19 @@ def _lay_out(made: Assembly) -> None:
     found, made.arena = offsets([Lifetime(places[n].nbytes, first[n], last[n]) for n in mine])
     for number, offset in zip(mine, found, strict=True):
         places[number].offset = offset
+
+
+def _lay_strips(made: Assembly, start: int) -> int:
+    """Give images between calls that take turns their offsets in each thread's memory, from `start` on; the end."""
+    end = start
+    for chain in made.chains:
+        at = start
+        for planned, strip in zip(chain, strips(chain, made.places), strict=False):
+            place = made.places[planned.written]
+            place.kind, place.offset = Kind.STRIP, at + aligned(strip.margin)
+            at = place.offset + aligned(strip.nbytes)
+        end = max(end, at)
+    return end
 
 
 def _work(plan: Plan, number: int) -> int:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     CONSTANT = "constant"
     INPUT = "input"
     OUTPUT = "output"
+    STRIP = "strip"
 
 
 class Panels(NamedTuple):

@@ -13,12 +13,11 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from tenfold.backends.wasm.assembly import Assembly, PlannedCall
-from tenfold.backends.wasm.chains import Chain, turn
+from tenfold.backends.wasm.chains import Chain, turn, walk_of
 from tenfold.backends.wasm.layout import Kind
 from tenfold.backends.wasm.sharing import Cuts, add_take
 from tenfold.backends.wasm.step_programs import SCRATCH
 from tenfold.codegen.loops.program import Program
-from tenfold.codegen.routines.routine import Walk
 from tenfold.codegen.wasm.assembler import Code, ImportedMemory, Module
 from tenfold.codegen.wasm.instructions import (
     CODES,
@@ -50,7 +49,8 @@ def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -
     Args:
         assembly: what it does.
         shared: whether the memory is shared between threads.
-        separately: whether there is a function for each call besides, `call0` and so on, for profiles.
+        separately: whether there is a function for each call besides, `call0` and so on, for profiles; only where none
+            take turns.
     """
     module = Module(ImportedMemory(*MEMORY_IMPORT, 1, MAX_PAGES if shared else None, shared))
     functions: dict[Program, int] = {}
@@ -75,10 +75,12 @@ class _Writer:
         self._take = take
         self._inputs = len(assembly.inputs)
         self._own = assembly.fresh
+        self._strips: dict[int, int] = {}
 
     def run(self, chains: Sequence[Chain]) -> Code:
         """A function that runs chains of calls in order."""
         code = Code([I32] * (INPUTS + self._inputs + len(self._own)))
+        self._strips = {planned.written: code.local(I32) for chain in chains for planned in chain[:-1]}
         scratch = code.local(I32)
         piece = _Piece(*[code.local(I32) for _ in _Piece._fields])
         mine = [local_get(THREAD), i32_const(self._assembly.scratch), CODES["i32.mul"]]
@@ -129,6 +131,8 @@ class _Writer:
             code.emit(*_first_block(planned, follower, first), local_set(begun))
             first = begun
         code.emit(END)
+        for (planned, follower), begun, first in zip(links, done, [*done[1:], piece.begin], strict=True):
+            self._move_on(code, planned, follower, begun, first, scratch)
         for (planned, follower), need in zip(reversed(links), reversed(needed), strict=True):
             code.emit(*_blocks_for(planned, follower, until, need))
             until = need
@@ -137,12 +141,39 @@ class _Writer:
             code.emit(*self._call(planned, scratch, local_get(begun), local_get(need)))
             code.emit(local_get(need), local_set(begun), END)
 
+    def _move_on(
+        self, code: Code, planned: PlannedCall, follower: PlannedCall, begun: int, first: int, scratch: int
+    ) -> None:
+        """Have the strip between two calls begin with what the next block of the second reads, as far as it is there.
+
+        Args:
+            code: where to.
+            planned: the first call.
+            follower: the second.
+            begun: the local with the next block of the first.
+            first: the local with the next block of the second.
+            scratch: the local with the address of the thread's memory.
+        """
+        number = planned.written
+        image = self._strips[number]
+        kept, made, strip, source = (code.local(I32) for _ in range(4))
+        code.emit(local_get(begun), i32_const(walk_of(planned).written), CODES["i32.mul"], local_set(made))
+        code.emit(*_lesser(_first_element(follower, first), [local_get(made)], kept))
+        code.emit(local_get(scratch), i32_const(self._assembly.places[number].offset), CODES["i32.add"])
+        code.emit(local_tee(strip), *_element(image, kept), local_tee(source), CODES["i32.ne"])
+        code.emit(local_get(made), local_get(kept), CODES["i32.gt_u"], CODES["i32.and"], CODES["if"] + EMPTY_BLOCK)
+        code.emit(local_get(strip), local_get(source), local_get(made), local_get(kept), CODES["i32.sub"])
+        code.emit(i32_const(4), CODES["i32.mul"], CODES["memory.copy"] + MEMORY + MEMORY, END)
+        code.emit(local_get(strip), local_get(kept), i32_const(4), CODES["i32.mul"], CODES["i32.sub"], local_set(image))
+
     def _addresses(self, planned: PlannedCall, scratch: int) -> Iterable[bytes]:
         for number in planned.places:
             yield from [local_get(scratch)] if number == SCRATCH else self._address(number)
 
     def _address(self, number: int) -> list[bytes]:
         place = self._assembly.places[number]
+        if place.kind is Kind.STRIP:
+            return [local_get(self._strips[number])]
         if place.kind is Kind.INPUT:
             return [local_get(INPUTS + place.offset)]
         if place.kind is Kind.OUTPUT:
@@ -186,24 +217,28 @@ def _cuts(chain: Chain, assembly: Assembly) -> Cuts:
     return Cuts.of(last.program.blocks, work=last.work, least=last.program.least, fewest=turns)
 
 
-def _walk(planned: PlannedCall) -> Walk:
-    if planned.walk is None:
-        raise ValueError(f"{planned.program.name} does not go through its image in order.")
-    return planned.walk
+def _first_element(follower: PlannedCall, first: int) -> list[bytes]:
+    """The number of the first element that a block of a call of a chain reads."""
+    read = walk_of(follower)
+    begin = [local_get(first), i32_const(read.step), CODES["i32.mul"]]
+    inside = [*begin, i32_const(read.before), CODES["i32.sub"]]
+    reaches_back = [*begin, i32_const(read.before), CODES["i32.gt_u"]]
+    return [*inside, i32_const(0), *reaches_back, CODES["select"]]
 
 
 def _first_block(planned: PlannedCall, follower: PlannedCall, first: int) -> list[bytes]:
     """The block that writes the first element which a block of the next call reads."""
-    read, written = _walk(follower), _walk(planned).written
-    begin = [local_get(first), i32_const(read.step), CODES["i32.mul"]]
-    inside = [*begin, i32_const(read.before), CODES["i32.sub"]]
-    reaches_back = [*begin, i32_const(read.before), CODES["i32.gt_u"]]
-    return [*inside, i32_const(0), *reaches_back, CODES["select"], i32_const(written), CODES["i32.div_u"]]
+    return [*_first_element(follower, first), i32_const(walk_of(planned).written), CODES["i32.div_u"]]
+
+
+def _element(image: int, number: int) -> list[bytes]:
+    """The address of an element of an image."""
+    return [local_get(image), local_get(number), i32_const(4), CODES["i32.mul"], CODES["i32.add"]]
 
 
 def _blocks_for(planned: PlannedCall, follower: PlannedCall, until: int, need: int) -> list[bytes]:
     """How many blocks must have run before the next call may run up to a block."""
-    read, written = _walk(follower), _walk(planned).written
+    read, written = walk_of(follower), walk_of(planned).written
     elements = [local_get(until), i32_const(1), CODES["i32.sub"], i32_const(read.step), CODES["i32.mul"]]
     elements += [i32_const(read.reach + written - 1), CODES["i32.add"], i32_const(written), CODES["i32.div_u"]]
     return _lesser(elements, [i32_const(planned.program.blocks)], need)
@@ -221,8 +256,8 @@ def barriers_before(assembly: Assembly, chains: Sequence[Chain]) -> list[bool]:
     read: list[tuple[Kind, int, int]] = []
     written: list[tuple[Kind, int, int]] = []
     for chain in chains:
-        reads = [_extent(assembly, number) for planned in chain for number in planned.read]
-        writes = [_extent(assembly, planned.written) for planned in chain]
+        reads = _extents(assembly, [number for planned in chain for number in planned.read])
+        writes = _extents(assembly, [planned.written for planned in chain])
         waits = any(_meet(one, other) for one in (*read, *written) for other in writes)
         waits = waits or any(_meet(one, other) for one in reads for other in written)
         if waits:
@@ -232,6 +267,11 @@ def barriers_before(assembly: Assembly, chains: Sequence[Chain]) -> list[bool]:
         written += writes
         found.append(waits)
     return found
+
+
+def _extents(assembly: Assembly, numbers: Sequence[int]) -> list[tuple[Kind, int, int]]:
+    """The memory of places that several threads may see."""
+    return [_extent(assembly, number) for number in numbers if assembly.places[number].kind is not Kind.STRIP]
 
 
 def _extent(assembly: Assembly, number: int) -> tuple[Kind, int, int]:
