@@ -21,6 +21,7 @@ from tenfold.codegen.compute import Array, define, stages_of
 from tenfold.codegen.expr import Expr
 from tenfold.codegen.loops.program import Target
 from tenfold.codegen.procedures import Instead
+from tenfold.codegen.schedule.body import DEAR
 from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec
@@ -39,6 +40,9 @@ IN_MEMORY: Final = ("float32", "int32", "bool", "complex64")
 
 HOST_KERNELS: Final = {"BroadcastArgs": "its values are shapes, which must be looked at to see whether they fit"}
 """Kernels that run on the host though they have a definition, and why."""
+
+DEAR_WORK: Final = 3
+"""Functions that take many instructions take so many times as long as what memory takes."""
 
 ANY_LENGTH: Final = 1 << 12
 """The length that programs for arrays of any length are made with."""
@@ -108,7 +112,7 @@ def _flat_call(backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: A
     (array,) = define(kernel.definition, flat, dict(attributes), elementwise=True)
     stages = _stages(backend.target, [array], {id(array): len(specs)})
     output = Output(len(specs), wanted, nbytes(wanted))
-    recipe = Recipe(stages, len(specs), [output.nbytes], [output], size)
+    recipe = Recipe(stages, len(specs), [output.nbytes], [output], size * _work(array) // ANY_LENGTH)
     module = backend.modules.get(key)
     if module is None:
         module = backend.modules[key] = _loaded(backend, kernel.name, recipe, any_length=True)
@@ -146,7 +150,7 @@ def _work(array: Array) -> int:
         return array.procedure.work
     if array.stage is None:
         return 0
-    steps, seen = 1, set[int]()
+    steps, dear, seen = 1, 1, set[int]()
     waiting: list[Expr] = [array.stage.body]
     while waiting:
         expr = waiting.pop()
@@ -155,5 +159,7 @@ def _work(array: Array) -> int:
         seen.add(id(expr))
         if expr.function == "reduce":
             steps += prod(index.length for index in expr.value.ranges)
+        if expr.function in DEAR:
+            dear = DEAR_WORK
         waiting.extend(expr.arguments)
-    return array.size * steps
+    return array.size * steps * dear

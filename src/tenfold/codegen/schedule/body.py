@@ -15,12 +15,13 @@ from tenfold.codegen.loops.program import ELEMENT_BYTES
 
 DATA: Final = 1
 
-_DEAR: Final = frozenset(
+DEAR: Final = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "power"),
         *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "floor_divide", "remainder"),
     ]
 )
+"""Functions that take many instructions."""
 
 
 class Access:
@@ -133,7 +134,7 @@ class Body:
         mask = 0
         for argument in expr.arguments:
             mask |= self.mask(argument)
-        self.dear += 12 if function in _DEAR else 1
+        self.dear += 12 if function in DEAR else 1
         return mask
 
     def _reduction(self, expr: Expr) -> int:
