@@ -171,8 +171,11 @@ class _Writer:
         self._stride = info.stride_width
         self._dilation = info.dilation_width
         self._taps = info.filter_width
+        groups = _groups(info.in_channels)
+        # Two groups at once halve how often sums, which SwiftShader has in memory, are added to; wide windows need not.
+        self._at_once = range(2 if info.filter_width == 1 and groups % 2 == 0 else 1)
         # Of inputs with up to four channels, only those that exist are multiplied.
-        self._components = "xyzw"[: info.in_channels]
+        self._channels = range(min(info.in_channels, len(self._at_once) * TEXEL))
         self._one_to_one = (info.filter_height, info.filter_width, *info.strides) == (1, 1, 1, 1) and not any(
             (info.pad_top, info.pad_left, info.pad_bottom, info.pad_right)
         )
@@ -267,29 +270,30 @@ class _Writer:
             return [indent + line for line in self._depthwise_row(first_tap)]
         taps = self._info.filter_height * self._taps
         rows = [_weight_row(tap, f"group * {taps} + {first_tap} + {tap}") for tap in range(self._taps)]
+        further = [f"further{n} = float(k + {n}) * floats[0]" for n in self._at_once]
         inner = [
-            f"{indent}    float further = float(k) * floats[0], across = (float(k * 4) + 0.5) * floats[2];",
-            f"{indent}    vec4 {', '.join(self._weights())}, a;",
+            f"{indent}    float {', '.join(further)}, across = (float(k * 4) + 0.5) * floats[2];",
+            f"{indent}    vec4 {', '.join([*self._weights(), *(f'a{n}' for n in self._at_once)])};",
             *(f"{indent}    {line}" for column in self._used() for line in self._products(column)),
         ]
         return [
             *(f"{indent}{row}" for row in rows),
-            f"{indent}for (int k = 0; k < groups_in; k++) {{",
+            f"{indent}for (int k = 0; k < groups_in; k += {len(self._at_once)}) {{",
             *inner,
             f"{indent}}}",
         ]
 
     def _weights(self) -> list[str]:
         return [
-            f"w{tap}{component} = {_weight(f'across + {i}.0 * floats[2]' if i else 'across', tap)}"
+            f"w{tap}_{i} = {_weight(f'across + {i}.0 * floats[2]' if i else 'across', tap)}"
             for tap in range(self._taps)
-            for i, component in enumerate(self._components)
+            for i in self._channels
         ]
 
     def _products(self, column: int) -> list[str]:
-        lines = [f"a = {self._pixel(column, ' + further')};"]
+        lines = [f"a{n} = {self._pixel(column, f' + further{n}')};" for n in self._at_once]
         for j, tap in self._readers(column):
-            terms = " + ".join(f"a.{c} * w{tap}{c}" for c in self._components)
+            terms = " + ".join(f"a{i // TEXEL}.{'xyzw'[i % TEXEL]} * w{tap}_{i}" for i in self._channels)
             lines.append(f"s{j} += {terms};")
         return lines
 
