@@ -23,8 +23,8 @@ What the ops that are not kernels mean:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -62,10 +62,21 @@ class Node:
     source: str = ""
     outputs: int = 1
 
-    def references(self) -> Iterable[Ref]:
+    def references(self) -> list[Ref]:
         """Everything that the node reads."""
-        yield from (ref for ref in self.inputs if ref is not None)
-        yield from self.dynamic.values()
+        return [*[ref for ref in self.inputs if ref is not None], *self.dynamic.values()]
+
+    def reading(self, now: Callable[[Ref], Ref]) -> Node:
+        """The node, reading from elsewhere.
+
+        Args:
+            now: from where, by what it reads.
+        """
+        inputs = tuple([None if ref is None else now(ref) for ref in self.inputs])
+        dynamic = {name: now(ref) for name, ref in self.dynamic.items()}
+        if inputs == self.inputs and dynamic == self.dynamic:
+            return self
+        return replace(self, inputs=inputs, dynamic=dynamic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -506,14 +506,7 @@ def _rest_of(graph: Graph, later: frozenset[str]) -> tuple[Graph | None, dict[st
 
     outer = [Node(name, "Placeholder") for name in inputs.values()]
     outer.extend(graph.nodes[name] for name in constants)
-    inner = [
-        replace(
-            node,
-            inputs=tuple(None if ref is None else inside(ref) for ref in node.inputs),
-            dynamic={name: inside(ref) for name, ref in node.dynamic.items()},
-        )
-        for node in nodes
-    ]
+    inner = [node.reading(inside) for node in nodes]
     outputs = tuple(ref for ref in graph.outputs if ref.node in later)
     rest = Graph({node.name: node for node in (*outer, *inner)}, tuple(inputs.values()), outputs, constants)
     return rest, {name: ref for ref, name in inputs.items()}

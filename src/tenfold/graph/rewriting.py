@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from tenfold.core.kernel import TensorSpec
 from tenfold.core.tensor import Tensor
@@ -58,11 +57,7 @@ def rewritten(
     for node in given.graph.nodes.values():
         instead = replaced.get(node.name, node)
         for new in (instead,) if isinstance(instead, Node) else instead:
-            nodes[new.name] = replace(
-                new,
-                inputs=tuple(None if ref is None else now(ref) for ref in new.inputs),
-                dynamic={name: now(ref) for name, ref in new.dynamic.items()},
-            )
+            nodes[new.name] = new.reading(now)
     graph = Graph(
         nodes,
         given.graph.inputs,

@@ -108,11 +108,7 @@ class _Specialiser:
 
     def visit(self, node: Node) -> None:
         """Specialise the next node; all that it reads has been visited."""
-        node = replace(
-            node,
-            inputs=tuple(None if ref is None else self._now(ref) for ref in node.inputs),
-            dynamic={name: self._now(ref) for name, ref in node.dynamic.items()},
-        )
+        node = node.reading(self._now)
         try:
             self._specialise(node)
         except Exception as error:
@@ -187,12 +183,7 @@ class _Specialiser:
             return Ref(prefix + ref.node, ref.output)
 
         nodes = [
-            replace(
-                inner,
-                name=prefix + inner.name,
-                inputs=tuple(None if ref is None else inside(ref) for ref in inner.inputs),
-                dynamic={name: inside(ref) for name, ref in inner.dynamic.items()},
-            )
+            replace(inner.reading(inside), name=prefix + inner.name)
             for inner in branch.nodes.values()
             if inner.name not in branch.inputs
         ]
