@@ -146,7 +146,7 @@ def _fraction(value: float | None, bound: float) -> str:
 def main() -> int:
     """Measure, compare, write, and say whether outputs were right and bounds were met."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--models", nargs="+", choices=list(TITLES), default=list(TITLES), metavar="NAME")
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), metavar="NAME")
     parser.add_argument("--results", type=Path, default=RESULTS)
