@@ -141,8 +141,11 @@ def test_products(wasm: WasmBackend, left: tuple[int, ...], transposed: bool) ->
     right = b.constant(floats(11, 9) if transposed else floats(9, 11))
     y = b.add("BatchMatMul", b.input("x"), right, transpose_a=False, transpose_b=transposed)
     graph, feeds = b.graph(b.add("Sigmoid", b.add("Add", b.constant(floats(11)), y))), {"x": floats(*left)}
-    (got,) = Program(graph).run({"x": tensor(feeds["x"])})
+    program = Program(graph)
+    (got,) = program.run({"x": tensor(feeds["x"])})
     assert_close(got.numpy(), on_cpu(graph, feeds)[0])
+    # A single row, too, reads its weights as they lie side by side.
+    assert [call.program.name for call in plan_of(program).assembly.calls] == ["step0_product"]
 
 
 def test_numbers_that_are_none_and_dtypes(wasm: WasmBackend) -> None:

@@ -198,7 +198,7 @@ def _convolution(step: StepTerms, slots: Slots, target: Target, name: str) -> St
     depth, columns = prod(filter.spec.shape[:-1]), info.out_channels
 
     is_product = _is_product(info)
-    layout = best_layout(prod(result.shape[:-1]), depth, columns, target) if is_product else outer_layout(target)
+    layout = best_layout(depth, columns, target) if is_product else outer_layout(target)
 
     def make(finished: Array) -> Routine:
         if is_product:
@@ -229,7 +229,7 @@ def _product(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPr
         return None
     is_transposed = bool(step.attributes.get("transpose_b"))
     depth = right.spec.shape[-1 if is_transposed else -2]
-    layout = best_layout(prod(shape[:-1]), depth, shape[-1], target)
+    layout = best_layout(depth, shape[-1], target)
     panels = Panels(depth, shape[-1], layout, is_transposed)
     result = Array(shape, "float32", SCRATCH)
 
@@ -326,7 +326,7 @@ def _with_weights(
 ) -> StepPrograms | None:
     """A routine over packed weights, which begin with a constant bias if there is one."""
     depth, columns, layout, _ = panels
-    if prod(result.shape[:-1]) < 2 or not depth:
+    if not depth:
         return None
     bias, epilogue = _bias(step.epilogue, columns)
     done = StepPrograms(len(slots.numbers))

@@ -53,9 +53,9 @@ def matmul(
     return prepare(result, depth, left, target, finished or result, weights_batch).routine(name)
 
 
-def best_layout(rows: int, depth: int, columns: int, target: Target) -> Layout:
+def best_layout(depth: int, columns: int, target: Target) -> Layout:
     """The layout of weights that a product is fastest with, if the elements of a row lie side by side."""
-    if not target.ordered or rows < 2 or depth % target.width:
+    if not target.ordered or depth % target.width:
         return outer_layout(target)
     is_inner = ADDED_UP / depth < SPREAD / columns + WAITS
     return inner_layout(target) if is_inner else outer_layout(target)
