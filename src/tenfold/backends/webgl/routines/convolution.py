@@ -247,7 +247,7 @@ class _Writer:
     def _pixel(self, column: int, further: str) -> str:
         layer = f"{(column - self._info.pad_left) % self._layers_in}.0" if self._is_static() else f"float(l{column})"
         fetched = f"texture(image_source, vec3(u{column}{further}, v, {layer}))"
-        return fetched if self._surely_inside(column) else f"in{column} ? {fetched} : vec4(0.0)"
+        return fetched if self._surely_inside(column) else f"mix(vec4(0.0), {fetched}, bvec4(in{column}))"
 
     # -- sums ---------------------------------------------------------------------------------------------
 
