@@ -22,6 +22,7 @@ from tenfold.devices.wasm.functions import NativeFunction
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
+    from tenfold.devices.wasm.interface import Label
 
 RNG = np.random.default_rng(11)
 
@@ -156,15 +157,16 @@ def test_more_than_the_memory_holds(wasm: WasmBackend) -> None:
 
 @pytest.fixture
 def loads(wasm: WasmBackend, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the modules that are loaded meanwhile."""
+    """The names of the modules that are loaded meanwhile; none is found on disk by what it was made for."""
     names: list[str] = []
     load = wasm.device.load
 
-    def counting(code: bytes, name: str) -> Any:
+    def counting(code: bytes, name: str, label: Label | None) -> Any:
         names.append(name)
-        return load(code, name)
+        return load(code, name, label)
 
     monkeypatch.setattr(wasm.device, "load", counting)
+    monkeypatch.setattr(wasm.device, "recall", lambda *_: None)
     wasm.kernels_changed()
     return names
 

@@ -23,6 +23,7 @@ from tools.testdata import TFJS_WASM
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
+    from tenfold.devices.wasm.interface import Label
 
 
 @pytest.fixture
@@ -191,11 +192,12 @@ def test_the_deterministic_flavour_has_no_relaxed_instructions(fresh: None) -> N
     assert backend.deterministic
     load = backend.device.load
 
-    def noting(code: bytes, name: str) -> Any:
+    def noting(code: bytes, name: str, label: Label | None) -> Any:
         codes.append(code)
-        return load(code, name)
+        return load(code, name, label)
 
     backend.device.load = noting  # type: ignore[method-assign]
+    backend.device.recall = lambda *_: None  # type: ignore[method-assign]
     rng = np.random.default_rng(0)
     image = rng.normal(size=(1, 16, 16, 8)).astype(np.float32)
     results = []

@@ -94,6 +94,7 @@ def test_wrong_indices_raise_what_eager_ops_raise(wasm: WasmBackend, name: str, 
     program, wanted = Program(graph), step_by_step(graph, good)
     assert np.array_equal(run(program, good), wanted)
     assert len(plan_of(program).assembly.flags) == 1
+    gc.collect()  # what other tests have left
     used, before = wasm.device.allocator.bytes.used, tf.memory().num_tensors
     messages = []
     for wrong in wrongs:

@@ -36,8 +36,8 @@ from tenfold.devices.wasm.native import NativeWasmDevice
 
 if TYPE_CHECKING:
     from tenfold.backends.base import CompiledPlan
-    from tenfold.backends.wasm.calls import Call
-    from tenfold.devices.wasm.interface import Module, WasmDevice
+    from tenfold.backends.wasm.calls import Call, CallModule
+    from tenfold.devices.wasm.interface import WasmDevice
     from tenfold.graph.plan import Plan
 
 MOST_CALLS: Final = 2048
@@ -76,7 +76,7 @@ class WasmBackend(Backend):
         self.deterministic = ENV.get_bool("WASM_DETERMINISTIC")
         is_relaxed = self.device.features.relaxed_simd and not self.deterministic
         self.target = target(self.device.engine, relaxed=is_relaxed)
-        self.modules: WeakValueDictionary[Hashable, Module] = WeakValueDictionary()
+        self.modules: WeakValueDictionary[Hashable, CallModule] = WeakValueDictionary()
         self.host_calls: Counter[tuple[str, str]] = Counter()
         self.workspace = Workspace(self.device)
         self._free = self.device.allocator.free

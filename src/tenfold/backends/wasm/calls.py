@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -71,6 +72,62 @@ class Recipe(NamedTuple):
         """The values whose addresses the module gets, in order."""
         return [*self.used, *range(self.inputs, self.inputs + len(self.sizes))]
 
+    @property
+    def layout(self) -> CallLayout:
+        """What a call needs to know of it."""
+        scratch = {stage.scratch - self.inputs for stage in self.stages if stage.scratch is not None}
+        return CallLayout(
+            inputs=self.inputs,
+            used=tuple(self.used),
+            sizes=tuple(self.sizes),
+            per_thread=tuple(sorted(scratch)),
+            results=tuple([output.value for output in self.outputs]),
+            stages=len(self.stages),
+            work=self.work,
+        )
+
+
+class CallLayout(NamedTuple):
+    """What calling a kernel takes besides its module: numbers alone, which are kept on disk beside that.
+
+    Attributes:
+        inputs: how many inputs the kernel has; values that stages compute are numbered after them.
+        used: the inputs that are read.
+        sizes: bytes of each value that stages compute.
+        per_thread: which of those each thread has for itself.
+        results: which value each output is: an input, or what a stage computes; None for an empty one.
+        stages: how many there are.
+        work: how many times elements are computed, roughly.
+    """
+
+    inputs: int
+    used: tuple[int, ...]
+    sizes: tuple[int, ...]
+    per_thread: tuple[int, ...]
+    results: tuple[int | None, ...]
+    stages: int
+    work: int
+
+    def encode(self) -> bytes:
+        """The layout as a note."""
+        return json.dumps(self).encode()
+
+    @classmethod
+    def decode(cls, note: bytes) -> CallLayout:
+        """The layout that became a note."""
+        inputs, used, sizes, per_thread, results, *counts = json.loads(note)
+        return cls(inputs, tuple(used), tuple(sizes), tuple(per_thread), tuple(results), *counts)
+
+
+class CallModule:
+    """A module for calls of a kernel, and what else they take."""
+
+    __slots__ = ("__weakref__", "layout", "module")
+
+    def __init__(self, module: Module, layout: CallLayout) -> None:
+        self.module = module
+        self.layout = layout
+
 
 class ViewCall:
     """Gives the storage of the first input, seen in another shape."""
@@ -85,64 +142,56 @@ class ViewCall:
 
 
 class GeneratedCall:
-    """Runs the stages of a recipe."""
+    """Runs the stages of a module."""
 
-    __slots__ = (
-        "_backend",
-        "_call",
-        "_extra",
-        "_inputs",
-        "_module",
-        "_outputs",
-        "_per_thread",
-        "_sizes",
-        "_used",
-        "_work",
-    )
+    __slots__ = ("_backend", "_call", "_extra", "_layout", "_made", "_outputs")
 
-    def __init__(self, backend: WasmBackend, module: Module, recipe: Recipe, extra: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        backend: WasmBackend,
+        made: CallModule,
+        layout: CallLayout,
+        outputs: Sequence[TensorSpec],
+        extra: tuple[int, ...] = (),
+    ) -> None:
         """Make it.
 
         Args:
             backend: for which backend.
-            module: the recipe's; see `modules`.
-            recipe: what is done.
+            made: the module; see `modules`.
+            layout: what a call takes.
+            outputs: the specs of what it gives.
             extra: further arguments of the module's functions.
         """
         self._backend = backend
-        self._module = module
-        self._call = module.function(CALL)
-        self._inputs = recipe.inputs
-        self._used = tuple(recipe.used)
-        self._sizes = tuple(recipe.sizes)
-        self._per_thread = {stage.scratch - recipe.inputs for stage in recipe.stages if stage.scratch is not None}
-        self._outputs = tuple(recipe.outputs)
-        self._work = recipe.work
+        self._made = made
+        self._call = made.module.function(CALL)
+        self._layout = layout
+        self._outputs = [Output(value, spec, nbytes(spec)) for value, spec in zip(layout.results, outputs, strict=True)]
         self._extra = extra
 
     def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> list[TensorInfo]:
-        device = self._backend.device
+        device, layout = self._backend.device, self._layout
         allocate, free = device.allocator.allocate, device.allocator.free
         made: list[int] = []
         try:
-            for number, size in enumerate(self._sizes):
-                made.append(allocate(size * device.threads_count if number in self._per_thread else size))
-            self.run([*[inputs[number].storage.data for number in self._used], *made])
+            for number, size in enumerate(layout.sizes):
+                made.append(allocate(size * device.threads_count if number in layout.per_thread else size))
+            self.run([*[inputs[number].storage.data for number in layout.used], *made])
         except BaseException:
             for address in made:
                 free(address)
             raise
-        kept = {output.value for output in self._outputs}
-        for number, address in enumerate(made, self._inputs):
-            if number not in kept:
+        for number, address in enumerate(made, layout.inputs):
+            if number not in layout.results:
                 free(address)
         return [self._wrap(output, inputs, made) for output in self._outputs]
 
     def run(self, addresses: Sequence[int]) -> None:
         """Run the module, on as many threads as it is worth."""
-        backend, work = self._backend, self._work
+        backend, work = self._backend, self._layout.work
         if work >= (WORTH_SHARING if backend.device.threads_count > 1 else WORTH_INTERRUPTING):
-            backend.device.run(self._module, SHARE, *addresses, *self._extra)
+            backend.device.run(self._made.module, SHARE, *addresses, *self._extra)
         else:
             self._call(*addresses, *self._extra)
 
@@ -150,14 +199,14 @@ class GeneratedCall:
         shape, dtype = output.spec
         if output.value is None:
             return self._backend.empty(shape, dtype)
-        if output.value < self._inputs:
+        if output.value < self._layout.inputs:
             return TensorInfo(inputs[output.value].storage, shape, dtype)
-        address = made[output.value - self._inputs]
+        address = made[output.value - self._layout.inputs]
         return TensorInfo(self._backend.adopt(address, shape, dtype, output.nbytes), shape, dtype)
 
 
 class SingleCall(GeneratedCall):
-    """Runs the stages of a recipe with one output."""
+    """Runs the stages of a module with one output."""
 
     __slots__ = ()
 
@@ -168,15 +217,23 @@ class SingleCall(GeneratedCall):
 class LeanCall:
     """Runs one small stage that computes the one output; what most eager ops spend their time in."""
 
-    __slots__ = ("_allocate", "_backend", "_dtype", "_module", "_nbytes", "_run", "_shape", "_used")
+    __slots__ = ("_allocate", "_backend", "_dtype", "_made", "_nbytes", "_run", "_shape", "_used")
 
-    def __init__(self, backend: WasmBackend, module: Module, recipe: Recipe, extra: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        backend: WasmBackend,
+        made: CallModule,
+        layout: CallLayout,
+        outputs: Sequence[TensorSpec],
+        extra: tuple[int, ...] = (),
+    ) -> None:
         self._backend = backend
-        self._module = module  # which goes with its last call
+        self._made = made  # which goes with its last call
         self._allocate = backend.device.allocator.allocate
-        self._run = module.function(CALL).in_short(*extra)
-        self._used = tuple(recipe.used)
-        (self._shape, self._dtype), self._nbytes = recipe.outputs[0].spec, recipe.outputs[0].nbytes
+        self._run = made.module.function(CALL).in_short(*extra)
+        self._used = layout.used
+        (spec,) = outputs
+        (self._shape, self._dtype), self._nbytes = spec, nbytes(spec)
 
     def __call__(self, inputs: Sequence[Any], attributes: Attributes) -> Storage:
         backend, nbytes = self._backend, self._nbytes
@@ -206,13 +263,15 @@ class LeanBinaryCall(LeanCall):
         return backend.adopt(address, self._shape, self._dtype, nbytes)
 
 
-def single_call(backend: WasmBackend, module: Module, recipe: Recipe, extra: tuple[int, ...] = ()) -> Call:
-    """What runs a recipe with one output."""
-    is_lean = len(recipe.stages) == len(recipe.sizes) == 1 and recipe.outputs[0].value == recipe.inputs
-    if not is_lean or recipe.work >= WORTH_SHARING:
-        return SingleCall(backend, module, recipe, extra)
-    kind = LeanBinaryCall if recipe.inputs == len(recipe.used) == 2 else LeanCall
-    return kind(backend, module, recipe, extra)
+def single_call(
+    backend: WasmBackend, made: CallModule, layout: CallLayout, output: TensorSpec, extra: tuple[int, ...] = ()
+) -> Call:
+    """What runs a module with one output."""
+    is_lean = layout.stages == len(layout.sizes) == 1 and layout.results == (layout.inputs,)
+    if not is_lean or layout.work >= WORTH_SHARING:
+        return SingleCall(backend, made, layout, [output], extra)
+    kind = LeanBinaryCall if layout.inputs == len(layout.used) == 2 else LeanCall
+    return kind(backend, made, layout, [output], extra)
 
 
 def nbytes(spec: TensorSpec) -> int:

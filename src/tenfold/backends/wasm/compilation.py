@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenfold.backends.call_keys import frozen
 from tenfold.backends.host_calls import HostCall
-from tenfold.backends.wasm.calls import Call, GeneratedCall, Output, Recipe, ViewCall, nbytes, single_call
+from tenfold.backends.wasm.calls import (
+    Call,
+    CallLayout,
+    CallModule,
+    GeneratedCall,
+    Output,
+    Recipe,
+    ViewCall,
+    nbytes,
+    single_call,
+)
 from tenfold.backends.wasm.checks import CHECKS, CheckedCall
+from tenfold.backends.wasm.keys import call_key, lasting_key
 from tenfold.backends.wasm.modules import WIDTH, Stage, module_of
 from tenfold.backends.wasm.recipes import MakeRecipe
 from tenfold.backends.wasm.routines import ROUTINES
@@ -25,7 +36,7 @@ from tenfold.codegen.schedule.body import DEAR
 from tenfold.codegen.schedule.scheduler import schedule
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, Kernel, TensorSpec
-from tenfold.devices.wasm.interface import Module
+from tenfold.devices.wasm.interface import Label
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
@@ -69,14 +80,49 @@ def compile_call(
     try:
         if kernel.elementwise and isinstance(inferred, TensorSpec) and _is_flat(specs, inferred):
             return _flat_call(backend, kernel, specs, attributes, inferred)
-        routine = routines.get(kernel.name)
-        recipe = routine(specs, attributes, outputs, backend.target) if routine is not None else None
-        if recipe is None:
-            recipe = _recipe(backend.target, kernel, specs, attributes, outputs)
-        call = _call(backend, kernel.name, recipe, isinstance(inferred, TensorSpec))
+        made = _made(backend, kernel, specs, attributes, outputs, routines)
+        if isinstance(inferred, TensorSpec):
+            call = single_call(backend, made, made.layout, inferred)
+        else:
+            call = GeneratedCall(backend, made, made.layout, outputs)
         return CheckedCall(backend, call, CHECKS[kernel.name]) if kernel.name in CHECKS else call
     except NotImplementedError as error:
         return HostCall(backend, kernel.name, str(error))
+
+
+def _made(
+    backend: WasmBackend,
+    kernel: Kernel,
+    specs: Specs,
+    attributes: Attributes,
+    wanted: Sequence[TensorSpec],
+    routines: Mapping[str, MakeRecipe] | None,
+) -> CallModule:
+    """The module of a kernel, found on disk or made.
+
+    Args:
+        backend: for which backend.
+        kernel: the kernel.
+        specs: of its inputs.
+        attributes: its attributes.
+        wanted: the specs of its outputs.
+        routines: what it may run by besides its definition; None for a module that serves arrays of any length.
+    """
+    device, target, any_length = backend.device, backend.target, routines is None
+    shared = device.memory.is_shared
+    key = call_key(kernel, specs, attributes, target, shared=shared, any_length=any_length)
+    lasting = lasting_key([kernel.name], key) if any_length or routines is ROUTINES else None
+    recalled = None if lasting is None else device.recall(lasting, kernel.name)
+    if recalled is not None:
+        module, note = recalled
+        return CallModule(module, CallLayout.decode(note))
+    routine = None if routines is None else routines.get(kernel.name)
+    recipe = None if routine is None else routine(specs, attributes, wanted, target)
+    if recipe is None:
+        recipe = _recipe(target, kernel, specs, attributes, wanted)
+    code, layout = module_of(recipe.stages, recipe.values, shared=shared, any_length=any_length), recipe.layout
+    label = None if lasting is None else Label(lasting, layout.encode())
+    return CallModule(device.load(code, kernel.name, label), layout)
 
 
 def _recipe(
@@ -95,12 +141,6 @@ def _recipe(
     return Recipe(_stages(target, computed, numbers), len(specs), sizes, outputs, work)
 
 
-def _call(backend: WasmBackend, name: str, recipe: Recipe, one: bool) -> Call:
-    """What runs a recipe, which has one output that is not in a list, or several."""
-    module = _loaded(backend, name, recipe, any_length=False)
-    return (single_call if one else GeneratedCall)(backend, module, recipe)
-
-
 def _flat_call(backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: Attributes, wanted: TensorSpec) -> Call:
     """A call of a module that serves all lengths; it is compiled for the first of them."""
     size = prod(wanted.shape)
@@ -109,14 +149,12 @@ def _flat_call(backend: WasmBackend, kernel: Kernel, specs: Specs, attributes: A
         for spec in specs
     ]
     key: Hashable = (kernel.name, tuple(flat), frozen(attributes))
-    (array,) = define(kernel.definition, flat, dict(attributes), elementwise=True)
-    stages = _stages(backend.target, [array], {id(array): len(specs)})
-    output = Output(len(specs), wanted, nbytes(wanted))
-    recipe = Recipe(stages, len(specs), [output.nbytes], [output], size * _work(array) // ANY_LENGTH)
-    module = backend.modules.get(key)
-    if module is None:
-        module = backend.modules[key] = _loaded(backend, kernel.name, recipe, any_length=True)
-    return single_call(backend, module, recipe, (-(-size // WIDTH),))
+    made = backend.modules.get(key)
+    if made is None:
+        any_length = [TensorSpec((ANY_LENGTH,), wanted.dtype)]
+        made = backend.modules[key] = _made(backend, kernel, flat, attributes, any_length, None)
+    layout = made.layout._replace(sizes=(nbytes(wanted),), work=size * made.layout.work // ANY_LENGTH)
+    return single_call(backend, made, layout, wanted, (-(-size // WIDTH),))
 
 
 def _is_flat(specs: Specs, wanted: TensorSpec) -> bool:
@@ -135,11 +173,6 @@ def _stages(target: Target, computed: Sequence[Array], numbers: dict[int, int]) 
         read = [numbers[id(source)] if source.number is None else source.number for source in sources]
         stages.append(Stage(program, (*read, numbers[id(array)])))
     return stages
-
-
-def _loaded(backend: WasmBackend, name: str, recipe: Recipe, *, any_length: bool) -> Module:
-    shared = backend.device.memory.is_shared
-    return backend.device.load(module_of(recipe.stages, recipe.values, shared=shared, any_length=any_length), name)
 
 
 def _work(array: Array) -> int:

@@ -18,7 +18,7 @@ from tenfold.backends.wasm.arena import NAME, Resident, aligned
 from tenfold.backends.wasm.assembly import Assembly, assemble
 from tenfold.backends.wasm.batches import batch_of
 from tenfold.backends.wasm.calls import WORTH_INTERRUPTING, WORTH_SHARING
-from tenfold.backends.wasm.keys import lasting_key, plan_key
+from tenfold.backends.wasm.keys import kernels_of, lasting_key, plan_key
 from tenfold.backends.wasm.layout import Kind, PlanLayout, Result
 from tenfold.backends.wasm.plan_modules import RUN, plan_module
 from tenfold.core.backends import find_backend
@@ -68,7 +68,7 @@ class WasmPlan:
         found = workspace.find(key)
         if found is not None and workspace.holds(found, found.layout.values(plan)):
             return found
-        module, layout = self._loaded(lasting_key(plan, key))
+        module, layout = self._loaded(lasting_key(kernels_of(plan), key))
         _leave_to_host(backend, self._whole)
         backend.free_given_back()
         return workspace.add(key, module, layout, lambda address: layout.write(plan, memory, address))

@@ -1,4 +1,4 @@
-"""Plans that are found on disk: with nothing made anew, and never where something else would be made."""
+"""Plans and calls that are found on disk: with nothing made anew, and never where something else would be made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import tenfold as tf
-from tenfold.backends.wasm import keys
+from tenfold.backends.wasm import compilation, keys
 from tenfold.backends.wasm import plans as plans_module
 from tenfold.backends.wasm.assembly import assemble
 from tenfold.backends.wasm.backend import WasmBackend
-from tenfold.backends.wasm.keys import lasting_key, plan_key
+from tenfold.backends.wasm.keys import kernels_of, lasting_key, plan_key
 from tenfold.backends.wasm.layout import Held, Kind, Panels, PlanLayout, Result
 from tenfold.backends.wasm.plan_modules import plan_module
 from tenfold.backends.wasm.plans import WasmPlan
@@ -143,6 +143,55 @@ def test_a_damaged_file_is_made_anew(damage: str) -> None:
     assert file.stat().st_size == size
 
 
+CALLS: dict[str, Callable[[tf.Tensor], Any]] = {
+    "of any length": lambda x: tf.exp(x) - 0.5,
+    "with an empty result": lambda x: tf.add(x, tf.zeros([0, 1, 1, 1])),
+    "of other dtypes": lambda x: tf.cast(x, "int32").greater(0),
+    "by a routine with scratch": lambda x: tf.conv2d(x, tf.ones([3, 3, 6, 5]), 2, "same"),
+    "of several stages": lambda x: tf.softmax(tf.mat_mul(tf.reshape(x, [-1, 6]), tf.ones([6, 4]))),
+    "with several outputs": lambda x: tf.topk(x, 2),
+    "by a procedure": lambda x: tf.cumsum(x, axis=1, exclusive=True),
+    "with indices": lambda x: tf.gather(x, tf.tensor([2, 0], dtype="int32"), axis=1),
+    "of complex numbers": lambda x: tf.real(tf.spectral.fft(tf.cast(x, "complex64"))),
+}
+
+
+@pytest.mark.parametrize("how", CALLS)
+def test_calls_are_made_once(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).standard_normal((1, 9, 7, 6)).astype(np.float32)
+
+    def results() -> list[np.ndarray]:
+        with new_backend(), tf.tidy():
+            found = CALLS[how](tf.tensor(x))
+            return [one.numpy().copy() for one in (found if isinstance(found, tuple) else [found])]
+
+    first = results()
+    count = notes()
+    assert count
+    monkeypatch.setattr(compilation, "module_of", refuse)
+    monkeypatch.setattr(compilation, "schedule", refuse)
+    for got, want in zip(results(), first, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert notes() == count
+
+
+def test_a_new_length_takes_no_program_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_backend():
+        np.testing.assert_array_equal(tf.neg(tf.ones([3])).numpy(), [-1] * 3)
+        monkeypatch.setattr(compilation, "schedule", refuse)
+        np.testing.assert_array_equal(tf.neg(tf.ones([2, 50])).numpy(), np.full((2, 50), -1))
+
+
+def test_calls_of_users_kernels_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = define_kernel(
+        Kernel("HalvedHere", ("x",), lambda specs, _: specs[0], definition=lambda x: x * 0.5, elementwise=True)
+    )
+    for factor in (0.5, 0.25):
+        kernel.definition = lambda x, factor=factor: x * factor
+        with new_backend():
+            assert tf.run_kernel(kernel.name, [tf.tensor([4.0])]).numpy().tolist() == [4 * factor]
+
+
 # -- what must not be found ---------------------------------------------------------------------------------
 
 
@@ -201,9 +250,9 @@ def test_kernels_that_users_define_are_not_found() -> None:
     b = GraphBuilder()
     plan = plan_made(b.graph(b.add(kernel.name, b.input("x"))), {"x": floats(8)})
     key = plan_key(plan, TARGET, shared=True)
-    assert lasting_key(plan, key) is None
+    assert lasting_key(kernels_of(plan), key) is None
     step = replace(plan.steps[0], kernel="Neg")
-    assert lasting_key(replace(plan, steps=(step,)), key) is not None
+    assert lasting_key(kernels_of(replace(plan, steps=(step,))), key) is not None
 
 
 def test_what_changes_a_module_changes_its_key() -> None:
