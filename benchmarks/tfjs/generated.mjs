@@ -19,6 +19,7 @@ const commands = {
     const code = await readFile(join(folder, "plan.wasm"));
     const { instance } = await WebAssembly.instantiate(code, { env: { memory } });
     run = instance.exports.run;
+    instance.exports.prepare(...plan.arguments.slice(0, 6));
     const bytes = await readFile(input);
     values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
     return {};

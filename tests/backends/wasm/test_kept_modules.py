@@ -314,5 +314,5 @@ def test_equal_keys_are_equal_modules(drawn: tuple[Graph, Any]) -> None:
 def test_layouts_are_read_as_they_were_written() -> None:
     results = (Result(Kind.OUTPUT, 1), Result(Kind.INPUT, 0), Result(Kind.CONSTANT, 7))
     constants = {0: Held((3, 4), Panels(9, 5, Layout(8, 1), True)), 64: Held((7,))}
-    layout = PlanLayout((12, 1), (1,), results, constants, 512, 128, 64, 3, 1 << 40)
+    layout = PlanLayout((12, 1), (1,), results, constants, 512, 128, 64, 3, 1 << 40, 2)
     assert PlanLayout.decode(layout.encode()) == layout

@@ -108,7 +108,11 @@ class Workspace:
         """
         self.free_forgotten()
         address = self._device.allocator.allocate(layout.constant_bytes)
-        write(address)
+        try:
+            write(address)
+        except BaseException:
+            self._device.allocator.free(address)
+            raise
         made = self._residents[key] = Resident(module, layout, address)
         self._count += 1
         finalize(made, self._forgotten.append, (module, address)).atexit = False

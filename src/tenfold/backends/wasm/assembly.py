@@ -1,7 +1,8 @@
 """From the steps of a plan to calls of programs over places in memory.
 
 Views cost nothing: they are the same place. Cheap kernels that one elementwise kernel reads (padding, slices) are
-computed inside it. Steps that differ only in where their values lie share their programs.
+computed inside it. Steps that differ only in where their values lie share their programs. What follows from constants
+alone, as weights that a program packs, is computed once, and is then a constant, too.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Assembly:
     Attributes:
         places: where values lie.
         calls: what runs, in order.
+        prepared: the calls that run once, before any run, as they read constants alone.
         chains: the calls, as those that take turns.
         inputs: the place of each input of the plan.
         outputs: the place of each output of the plan; several may be one.
@@ -109,6 +111,7 @@ class Assembly:
     inputs: list[int]
     outputs: list[int]
     flags: list[int] = field(default_factory=list)
+    prepared: list[PlannedCall] = field(default_factory=list)
     chains: list[Chain] = field(default_factory=list)
     arena: int = 0
     constants: int = 0
@@ -125,17 +128,19 @@ class Assembly:
     def layout(self) -> PlanLayout:
         """What a run needs to know of it."""
         places = self.places
-        used = [places[number] for number in dict.fromkeys(number for call in self.calls for number in call.read)]
+        calls = (*self.prepared, *self.calls)
+        used = [places[number] for number in dict.fromkeys(number for call in calls for number in call.read)]
         return PlanLayout(
             fresh=tuple([places[number].nbytes for number in self.fresh]),
             flags=tuple([places[number].offset for number in self.flags]),
             results=tuple([_result(places[number]) for number in self.outputs]),
-            constants={place.offset: place.constant for place in used if place.kind is Kind.CONSTANT},
+            constants={place.offset: place.held for place in used if place.held is not None},
             constant_bytes=self.constants,
             arena=self.arena,
             scratch=self.scratch,
             calls=len(self.calls),
             work=self.work,
+            prepared=len(self.prepared),
         )
 
 
@@ -297,6 +302,7 @@ def _lay_out(made: Assembly, take_turns: bool) -> None:
             places[number].kind = Kind.OUTPUT
     for order, number in enumerate(made.fresh):
         places[number].offset = order
+    _prepare(made)
     made.chains = [(planned,) for planned in made.calls]
     if take_turns:
         made.chains = chains(made.calls, places, {*made.outputs, *made.flags})
@@ -304,7 +310,7 @@ def _lay_out(made: Assembly, take_turns: bool) -> None:
     made.scratch = made.counters + counters_bytes(len(made.chains))
     first: dict[int, int] = {}
     last: dict[int, int] = {}
-    for at, chain in enumerate(made.chains):
+    for at, chain in enumerate([*((call,) for call in made.prepared), *made.chains]):
         for number in (number for call in chain for number in (*call.read, call.written)):
             first.setdefault(number, at)
             last[number] = at
@@ -316,6 +322,20 @@ def _lay_out(made: Assembly, take_turns: bool) -> None:
     found, made.arena = offsets([Lifetime(places[n].nbytes, first[n], last[n]) for n in mine])
     for number, offset in zip(mine, found, strict=True):
         places[number].offset = offset
+
+
+def _prepare(made: Assembly) -> None:
+    """Set calls apart that read constants alone; what the others read of theirs is constant from then on."""
+    places, known = made.places, {n for n, place in enumerate(made.places) if place.kind is Kind.CONSTANT}
+    calls, made.calls = made.calls, []
+    for planned in calls:
+        if places[planned.written].kind is Kind.ARENA and known.issuperset(planned.read):
+            known.add(planned.written)
+            made.prepared.append(planned)
+        else:
+            made.calls.append(planned)
+    for number in known.intersection(number for planned in made.calls for number in planned.read):
+        places[number].kind = Kind.CONSTANT
 
 
 def _lay_strips(made: Assembly, start: int) -> int:

@@ -106,6 +106,7 @@ class PlanLayout(NamedTuple):
         scratch: bytes that each thread needs for itself.
         calls: how many calls of programs there are.
         work: how many times elements are computed, or products added, roughly.
+        prepared: how many calls there are besides that run once, over constants.
     """
 
     fresh: tuple[int, ...]
@@ -117,6 +118,7 @@ class PlanLayout(NamedTuple):
     scratch: int
     calls: int
     work: int
+    prepared: int
 
     def encode(self) -> bytes:
         """The layout as a note."""

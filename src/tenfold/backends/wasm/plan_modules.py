@@ -3,6 +3,7 @@
 `run(thread, count, samples, arena, constants, scratch, inputs..., outputs...)` is for a thread of several: it takes
 blocks of each call until none are left, and waits for the others where a call needs what they wrote, or writes to where
 they may still read. It does so for each of `samples` samples, whose inputs and outputs lie one behind the other.
+`prepare`, which takes the first of these arguments, must have run on one thread before, once the constants are there.
 Addresses are arguments, so that the bytes of a module depend on the plan alone, as its look-up on disk needs.
 """
 
@@ -36,6 +37,7 @@ from tenfold.devices.wasm.barrier import add_barrier
 from tenfold.devices.wasm.interface import MAX_PAGES, MEMORY_IMPORT
 
 RUN: Final = "run"
+PREPARE: Final = "prepare"
 
 MEMORY: Final = b"\0"
 """The number of the memory, where an instruction names it."""
@@ -54,10 +56,11 @@ def plan_module(assembly: Assembly, *, shared: bool, separately: bool = False) -
     """
     module = Module(ImportedMemory(*MEMORY_IMPORT, 1, MAX_PAGES if shared else None, shared))
     functions: dict[Program, int] = {}
-    for planned in assembly.calls:
+    for planned in (*assembly.prepared, *assembly.calls):
         if planned.program not in functions:
             add_program(module, planned.program, functions)
     writer = _Writer(assembly, functions, add_barrier(module, shared), add_take(module, assembly.scratch, shared))
+    module.add(writer.prepare(), PREPARE)
     module.add(writer.run(assembly.chains), RUN)
     if separately:
         for number, planned in enumerate(assembly.calls):
@@ -76,6 +79,13 @@ class _Writer:
         self._inputs = len(assembly.inputs)
         self._own = assembly.fresh
         self._strips: dict[int, int] = {}
+
+    def prepare(self) -> Code:
+        """A function that runs the calls whose results are constant."""
+        code = Code([I32] * INPUTS)
+        for planned in self._assembly.prepared:
+            code.emit(*self._call(planned, SCRATCHES, i32_const(0), i32_const(planned.program.blocks)))
+        return code
 
     def run(self, chains: Sequence[Chain]) -> Code:
         """A function that runs chains of calls in order."""

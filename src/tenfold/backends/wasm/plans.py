@@ -20,7 +20,7 @@ from tenfold.backends.wasm.batches import batch_of
 from tenfold.backends.wasm.calls import WORTH_INTERRUPTING, WORTH_SHARING
 from tenfold.backends.wasm.keys import kernels_of, lasting_key, plan_key
 from tenfold.backends.wasm.layout import Kind, PlanLayout, Result
-from tenfold.backends.wasm.plan_modules import RUN, plan_module
+from tenfold.backends.wasm.plan_modules import PREPARE, RUN, plan_module
 from tenfold.core.backends import find_backend
 from tenfold.core.engine import engine
 from tenfold.core.kernel import TensorInfo
@@ -71,7 +71,14 @@ class WasmPlan:
         module, layout = self._loaded(lasting_key(kernels_of(plan), key))
         _leave_to_host(backend, self._whole)
         backend.free_given_back()
-        return workspace.add(key, module, layout, lambda address: layout.write(plan, memory, address))
+
+        def fill(address: int) -> None:
+            layout.write(plan, memory, address)
+            if layout.prepared:
+                arena = workspace.at_least(aligned(layout.arena) + layout.scratch)
+                module.function(PREPARE)(0, 1, 1, arena, address, arena + aligned(layout.arena))
+
+        return workspace.add(key, module, layout, fill)
 
     def _loaded(self, key: bytes | None) -> tuple[Module, PlanLayout]:
         """The module and its layout; programs are only written where these are not on disk under a key."""
