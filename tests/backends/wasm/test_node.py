@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tenfold as tf
-from tenfold.backends.wasm import plans
+from tenfold.backends.wasm import keys
 from tenfold.devices.wasm.interface import Label
 from tenfold.graph.program import Program
 from tests.backends.wasm.conftest import without_the_backend
@@ -37,8 +37,7 @@ def test_node_accepts_whole_modules(deterministic: bool, tmp_path: Path, monkeyp
                 return load(code, name, label)
 
             monkeypatch.setattr(device, "load", noting)
-            # Nor is a plan found on disk by what it is made from.
-            monkeypatch.setattr(plans, "lasting_key", lambda *_: None)
+            monkeypatch.setattr(keys, "sources", lambda: None)  # so that nothing is found on disk
             for batch in (1, 3):
                 graph, feeds = small_network(batch)
                 tf.dispose(Program(graph).run({"x": tf.tensor(feeds["x"])}))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tenfold as tf
-from tenfold.backends.wasm import convolutions, plans
+from tenfold.backends.wasm import convolutions, keys, plans
 from tenfold.backends.wasm.layout import Kind
 from tenfold.graph.graph import Graph
 from tenfold.graph.program import Program
@@ -43,7 +43,7 @@ def test_transposed_convolutions(
     """Their filters are packed once, whatever runs in between."""
     monkeypatch.setattr(plans, "WORTH_SHARING", 0)
     monkeypatch.setattr(convolutions, "WORTH_PHASES", 0)
-    monkeypatch.setattr(plans, "lasting_key", lambda *_: None)  # as other processes have other bounds
+    monkeypatch.setattr(keys, "sources", lambda: None)  # other processes have other bounds: nothing is left to them
     before = wasm.device.threads_count
     wasm.device.set_threads_count(threads)
     filter = floats(window, window, 16, 24)
