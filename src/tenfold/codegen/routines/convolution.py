@@ -19,6 +19,9 @@ from tenfold.core.windows import Axis
 _AT_ONCE: Final = 8
 """Channels that are spread in one round of a loop."""
 
+LONGEST_LINE: Final = 16
+"""So many elements, at most, that a line of a window sees side by side are spread without a loop."""
+
 _Some = Callable[[int], None]
 """Does something for so many channels."""
 
@@ -108,8 +111,26 @@ class _Convolution(OuterProducts):
         """Spread what one line of a window sees, which begins at a column that may lie before the image."""
         b, along = self.b, self._window_columns
         if not along.before and not along.after:
-            self._copy(source, b.constant(along.window, I32), written)
+            self._copy_all(source, written)
             return
+        reach = (along.window - 1) * along.dilation
+        with b.branch((left >= 0) & (left < along.size - reach)) as inside:
+            self._copy_all(source, written)
+            inside.otherwise()
+            self._copy_some(source, left, written)
+
+    def _copy_all(self, source: Value, written: Register) -> None:
+        """Spread what a line of a window sees that lies inside the image."""
+        along = self._window_columns
+        line = along.window * self._channels
+        if along.dilation > 1 or line > LONGEST_LINE:
+            self._copy(source, self.b.constant(along.window, I32), written)
+            return
+        self._copy_elements(self.b.register(source), written, line)
+
+    def _copy_some(self, source: Value, left: Value, written: Register) -> None:
+        """Spread what a line of a window sees that lies inside the image only in part."""
+        b, along = self.b, self._window_columns
         zero, taps = b.constant(0, I32), b.constant(along.window, I32)
         # The taps from `first` to `last` see the image.
         first = (along.dilation - 1 - left) / along.dilation
@@ -123,20 +144,21 @@ class _Convolution(OuterProducts):
 
     def _copy(self, source: Value, taps: Value, written: Register) -> None:
         """Spread the channels of pixels that lie `dilation` columns apart."""
-        b, element = self.b, self._element_bytes
+        b = self.b
         read = b.register(source)
-
-        def spread(count: int) -> None:
-            for k in range(count):
-                b.store(written.value, b.load_splat(self.kind, read.value, k * 4), k * element)
-            read.value = b.move(read.value, count * 4)
-            written.value = b.move(written.value, count * element)
-
         with b.loop(0, taps):
-            self._in_rounds(spread)
+            self._in_rounds(lambda count: self._copy_elements(read, written, count))
             skipped = (self._window_columns.dilation - 1) * self._channels * 4
             if skipped:
                 read.value = b.move(read.value, skipped)
+
+    def _copy_elements(self, read: Register, written: Register, count: int) -> None:
+        """Spread elements that lie side by side."""
+        b, element = self.b, self._element_bytes
+        for k in range(count):
+            b.store(written.value, b.load_splat(self.kind, read.value, k * 4), k * element)
+        read.value = b.move(read.value, count * 4)
+        written.value = b.move(written.value, count * element)
 
     def _clear(self, taps: Value, written: Register) -> None:
         b, element = self.b, self._element_bytes
