@@ -148,6 +148,15 @@ def test_products(wasm: WasmBackend, left: tuple[int, ...], transposed: bool) ->
     assert [call.program.name for call in plan_of(program).assembly.calls] == ["step0_product"]
 
 
+def test_products_that_are_one_number(wasm: WasmBackend) -> None:
+    """What follows is a program of its own."""
+    b = GraphBuilder()
+    y = b.add("BatchMatMul", b.input("x"), b.constant(floats(16, 1)), transpose_a=False, transpose_b=False)
+    graph, feeds = b.graph(b.add("Sigmoid", b.add("Add", y, b.constant(floats(1))))), {"x": floats(1, 16)}
+    (got,) = Program(graph).run({"x": tensor(feeds["x"])})
+    assert_close(got.numpy(), on_cpu(graph, feeds)[0])
+
+
 def test_numbers_that_are_none_and_dtypes(wasm: WasmBackend) -> None:
     b = GraphBuilder()
     x, n = b.input("x"), b.input("n")
