@@ -37,7 +37,7 @@ class Output:
             groups: numbers of the result's axes that the routine walks through as one, from the outermost.
 
         Raises:
-            NotImplementedError: if the epilogue reads an array in which such axes are not one, or is of a single number.
+            NotImplementedError: if the epilogue reads an array in which such axes are not one, or is of one number.
         """
         if finished is not result and result.size == 1:
             # It would depend on no variable, and be computed before everything else.
