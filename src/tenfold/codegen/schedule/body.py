@@ -95,6 +95,12 @@ class Body:
         """Whether conditions are loaded, or are the result."""
         return self.expression.dtype == "bool" or any(access.dtype == "bool" for access in self.accesses.values())
 
+    @property
+    def is_logical(self) -> bool:
+        """Whether conditions are all that is loaded, and the result; little is done with them."""
+        kinds = {self.expression.dtype, *(access.dtype for access in self.accesses.values())}
+        return kinds == {"bool"} and self.dear <= 4
+
     def bit(self, number: int) -> int:
         """The set of one variable."""
         bit = self._bits.get(number)

@@ -140,7 +140,7 @@ class _Scheduler:
         lowering = Lowering(nest, body, self._buffers)
         bit = body.bit(axis.number)
         first, stop = begin * width, end * width
-        vectors = most_vectors(body, self._target)
+        vectors = 4 * CONDITIONS if body.is_logical else most_vectors(body, self._target)
         if vectors > 1:
             whole = first + (((end - begin) & -vectors) * width)
             self._flat_loop(lowering, axis, bit, written, (first, whole), vectors)
