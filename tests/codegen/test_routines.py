@@ -171,6 +171,19 @@ def test_epilogues(machine: Machine) -> None:
             np.testing.assert_allclose(got.reshape(want.shape), want, rtol=1e-4, atol=2e-5, err_msg=one.name)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_epilogues_of_a_single_column(machine: Machine, rows: int) -> None:
+    """A result without axes is computed where its sum is known, though it varies with nothing."""
+    a, w = floats(rows, 8), floats(8, 1)
+    result = Array((rows, 1), "float32")
+    for runner, one in runners(machine):
+        finished = compute(result.shape, lambda *i: tanh(result[i] + constant(2.0, "float32")))
+        for layout in layouts(8, one):
+            routine = matmul(result, 8, Operand(8, 1), one, finished=finished, layout=layout)
+            got = output_of(runner, routine.program, {"a": a, "weights": pack(w, layout)})
+            np.testing.assert_allclose(got.reshape(rows, 1), np.tanh(a @ w + 2), rtol=1e-4, err_msg=one.name)
+
+
 def test_epilogues_may_change_the_dtype_and_sums_may_be_long(machine: Machine) -> None:
     a, w = floats(6, 1300), floats(1300, 9)
     result = Array((6, 9), "float32")

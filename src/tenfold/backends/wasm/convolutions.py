@@ -145,7 +145,13 @@ def _transposed(writer: RecipeWriter, x: Array, order: Sequence[int]) -> Array:
 # --- correlations ----------------------------------------------------------------------------------------------
 
 
-def _is_product(axes: Sequence[Axis]) -> bool:
+def is_product(axes: Sequence[Axis]) -> bool:
+    """Whether what windows see lies in memory as they see it: one pixel each, or the whole image."""
+    sees_all = all(axis.window == axis.size and axis.out == axis.dilation == 1 and not axis.before for axis in axes)
+    return sees_all or _sees_pixels(axes)
+
+
+def _sees_pixels(axes: Sequence[Axis]) -> bool:
     """Whether each window is one pixel, and each pixel a window."""
     return all(axis.window == axis.stride == 1 and not axis.before and axis.size == axis.out for axis in axes)
 
@@ -166,12 +172,12 @@ def _correlated(writer: RecipeWriter, x: Array, axes: Sequence[Axis], weights: A
         x, weights = _along_depth(writer, x, axes[0]), _depth_last(writer, weights)
         axes = axes[1:]
     depth = weights.size // (columns * groups)
-    is_product = _is_product(axes)
+    multiplied = is_product(axes)
     pixels = prod(shape[1:-1]) if groups > 1 else prod(shape[:-1])
-    layout = best_layout(depth, columns, writer.target) if is_product else outer_layout(writer.target)
+    layout = best_layout(depth, columns, writer.target) if multiplied else outer_layout(writer.target)
     operand = Operand(columns, 1, batch=0 if groups == 1 else depth * columns)
     packed = writer.packed(weights, depth, columns, operand, layout, groups)
-    if is_product:
+    if multiplied:
         rows = (groups, pixels, columns) if groups > 1 else (pixels, columns)
         left = Operand(depth, 1, batch=pixels * depth if groups > 1 else 0)
         result = Array(rows, "float32")
@@ -187,7 +193,7 @@ def _along_depth(writer: RecipeWriter, x: Array, axis: Axis) -> Array:
     """Volumes as images whose channels are those of all planes that a window sees, `[batch * out, ..., channels]`."""
     batch, _, height, width, channels = x.shape
     shape = (batch * axis.out, height, width, axis.window * channels)
-    if _is_product([axis]):
+    if _sees_pixels([axis]):
         return writer.seen_as(x, shape)
 
     def pixel(image: Expr, window: Expr, row: Expr, column: Expr, tap: Expr, channel: Expr) -> Expr:

@@ -14,6 +14,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from tenfold.backends.wasm.checks import CHECKS, is_wrong
+from tenfold.backends.wasm.convolutions import is_product
 from tenfold.backends.wasm.layout import Panels
 from tenfold.backends.wasm.poolings import POOLED_AS, pool_info, pooled, slides
 from tenfold.backends.wasm.routines import ROUTINES
@@ -197,11 +198,11 @@ def _convolution(step: StepTerms, slots: Slots, target: Target, name: str) -> St
     result = Array(step.outputs[0].shape, "float32", SCRATCH)
     depth, columns = prod(filter.spec.shape[:-1]), info.out_channels
 
-    is_product = _is_product(info)
-    layout = best_layout(depth, columns, target) if is_product else outer_layout(target)
+    multiplied = is_product(info.axes)
+    layout = best_layout(depth, columns, target) if multiplied else outer_layout(target)
 
     def make(finished: Array) -> Routine:
-        if is_product:
+        if multiplied:
             operand, title = Operand(depth, 1), f"{name}_product"
             return matmul(result, depth, operand, target, finished=finished, layout=layout, name=title)
         rows, across = info.axes
@@ -209,12 +210,6 @@ def _convolution(step: StepTerms, slots: Slots, target: Target, name: str) -> St
 
     panels = Panels(depth, columns, layout)
     return _with_weights(step, result, image, filter, panels, make, slots, target, name)
-
-
-def _is_product(info: ConvInfo) -> bool:
-    pads = (info.pad_top, info.pad_bottom, info.pad_left, info.pad_right)
-    sides = (info.filter_height, info.filter_width, info.stride_height, info.stride_width)
-    return sides == (1, 1, 1, 1) and not any(pads)
 
 
 def _product(step: StepTerms, slots: Slots, target: Target, name: str) -> StepPrograms | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tenfold.codegen.compute import Array, Index, compute, loaded_arrays
 from tenfold.codegen.loops.builder import Builder
 from tenfold.codegen.loops.program import Buffer, Value
-from tenfold.codegen.schedule.body import Access, Body, merged
+from tenfold.codegen.schedule.body import GIVEN, Access, Body, merged
 from tenfold.codegen.schedule.lowering import Lowering
 from tenfold.codegen.schedule.scopes import Nest
 
@@ -47,7 +47,7 @@ class Output:
         if finished.stage is None or finished.shape != result.shape:
             raise ValueError("An epilogue is a stage of the shape of the routine's result.")
         self._result = result
-        self.body = Body(finished.stage.body, builder.target.slack)
+        self.body = Body(finished.stage.body, builder.target.slack, result)
         self.buffer = Buffer("output", finished.dtype, finished.size, written=True)
         self.sources = [array for array in loaded_arrays(finished.stage.body) if array is not result]
         self.buffers = [Buffer(f"operand{i}", a.dtype, a.size) for i, a in enumerate(self.sources)]
@@ -81,6 +81,7 @@ class Output:
         """Say where loops are opened, which axis lies along the lanes, and what is stored at once."""
         buffers = {id(source): buffer for source, buffer in zip(self.sources, self.buffers, strict=True)}
         buffers[id(None)] = self.buffer
+        self._nest = nest
         self._lowering = Lowering(nest, self.body, buffers)
         self._lowering.arrange(None if lanes is None else lanes.number, tile)
         self._lowering.given[id(self._result)] = lambda: self._value
@@ -96,7 +97,10 @@ class Output:
         b = self._lowering.builder
         self._lowering.place = place
         self._value = value
+        # What is made of the value belongs to this store alone, even where the result has no axes.
+        self._nest.open_fixed({}, self.body.bit(GIVEN))
         finished = self._lowering.vector(self.body.expression)
+        self._nest.close()
         if isinstance(finished, tuple):
             raise NotImplementedError("Routines do not store complex numbers.")
         address, offset = self._lowering.address(self._written)

@@ -15,6 +15,9 @@ from tenfold.codegen.loops.program import ELEMENT_BYTES
 
 DATA: Final = 1
 
+GIVEN: Final = -1
+"""The number of the variable that elements depend on which are in no memory: it is known where these are."""
+
 DEAR: Final = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "tanh", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "power"),
@@ -73,7 +76,15 @@ class Body:
         dear: how much arithmetic an element takes, in operations.
     """
 
-    def __init__(self, expression: Expr, slack: int) -> None:
+    def __init__(self, expression: Expr, slack: int, given: Array | None = None) -> None:
+        """Examine an expression.
+
+        Args:
+            expression: the body.
+            slack: readable bytes around every array.
+            given: an array that is in no memory; what is loaded from it depends on the variable `GIVEN`.
+        """
+        self._given = given
         self.expression = expression
         self.accesses: dict[int, Access] = {}
         self.reductions: list[Expr] = []
@@ -134,7 +145,8 @@ class Body:
             return self.bit(expr.value.number)
         if function == "element":
             access = self.accesses[id(expr)] = self._access(expr)
-            return self.access_mask(access) | DATA
+            given = self.bit(GIVEN) if expr.value is self._given else 0
+            return self.access_mask(access) | DATA | given
         if function == "reduce":
             return self._reduction(expr)
         mask = 0
