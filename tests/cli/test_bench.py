@@ -73,14 +73,17 @@ def test_all_backends(doubler: Path, tmp_path: Path, tenfold: Tenfold, monkeypat
     tf.register_backend("absent", CpuBackend, 0, probe=lambda: Availability(False, "there is no device"))
     # Only this process knows it, so the one that is to measure it fails.
     tf.register_backend("stranger", CpuBackend, 0)
+    shy = Availability(False, "chosen by name", by_name=True)
+    tf.register_backend("shy", CpuBackend, 0, probe=lambda: shy)
     result = tenfold("bench", doubler, "--backend", "all", "-n", 3, "--json", tmp_path / "figures.json")
     assert result.exit_code == 0, result.stderr
     assert "absent was not measured: there is no device" in result.stdout
-    assert "stranger was not measured: set_backend: no backend 'stranger' is registered" in result.stdout
+    for name in ("stranger", "shy"):
+        assert f"{name} was not measured: set_backend: no backend '{name}' is registered" in result.stdout
     assert "Use cpu: no other backend here runs this model." in result.stdout
     document = json.loads((tmp_path / "figures.json").read_text())
     assert [figures["backend"] for figures in document["measurements"]] == ["cpu"]
-    assert set(document["not measured"]) == {"absent", "stranger"}
+    assert set(document["not measured"]) == {"absent", "shy", "stranger"}
 
 
 def test_outputs_are_compared_with_the_reference(tmp_path: Path, doubler: Path, tenfold: Tenfold) -> None:

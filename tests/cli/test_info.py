@@ -136,6 +136,13 @@ def test_flags_and_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None
     assert found.unknown_flags == ["TEST_NOTHING"]
 
 
+def test_what_is_chosen_by_name_can_be_used(tenfold: Tenfold) -> None:
+    (wasm,) = (state for state in json.loads(tenfold("info", "--json").stdout)["backends"] if state["name"] == "wasm")
+    assert (wasm["available"], wasm["by_name"]) == (False, True)
+    (row,) = (line.split() for line in tenfold("info").stdout.splitlines() if line.startswith("wasm "))
+    assert row[2:4] == ["by", "name"]
+
+
 # -- OpenGL -----------------------------------------------------------------------------------------------
 
 

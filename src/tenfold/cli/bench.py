@@ -174,7 +174,8 @@ def _all_backends(request: Request, json_file: str | None) -> dict[str, Any]:
 
 def _measure_apart(entry: BackendEntry, request: Request, folder: Path) -> Row:
     """Measure a backend in a process of its own, which leaves its outputs in a folder."""
-    if entry.probe is not None and not (found := entry.probe()).available:
+    found = None if entry.probe is None else entry.probe()
+    if found is not None and not (found.available or found.by_name):
         return Row(entry.name, problem=found.reason)
     words = [f"--backend={entry.name}", f"--json={STANDARD_OUTPUT}", f"--outputs={folder / entry.name}"]
     command, *rest = request.arguments()

@@ -92,7 +92,7 @@ def collect() -> Info:
     """Look around."""
     entries = tf.registered_backends()
     gl = find_gl() if any(entry.name == BACKEND for entry in entries) else None
-    backends = [_state(entry, gl) for entry in entries]
+    backends = [_state(entry) for entry in entries]
     chosen, choice = _choose(backends)
     given = parse_flags(os.environ.get(OVERRIDE_VARIABLE, ""))
     flags = [_flag(name, given) for name in tf.env().registered]
@@ -126,15 +126,14 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _state(entry: BackendEntry, gl: GlState | None) -> BackendState:
+def _state(entry: BackendEntry) -> BackendState:
     if entry.probe is None:
         return BackendState(entry.name, entry.priority, True, True, "has no probe")
     try:
         found = entry.probe()
     except Exception as error:
         return BackendState(entry.name, entry.priority, False, False, f"its probe failed: {error}")
-    has_device = entry.name == BACKEND and gl is not None and gl.limits is not None
-    return BackendState(entry.name, entry.priority, found.available, found.available or has_device, found.reason)
+    return BackendState(entry.name, entry.priority, found.available, found.available or found.by_name, found.reason)
 
 
 def _choose(backends: list[BackendState]) -> tuple[str | None, str]:

@@ -29,10 +29,12 @@ class Availability(NamedTuple):
     Attributes:
         available: whether the backend can be chosen on this machine.
         reason: why, or what was found, for people.
+        by_name: whether it can be used though it is not available, by a program that asks for it.
     """
 
     available: bool
     reason: str
+    by_name: bool = False
 
 
 class BackendEntry(NamedTuple):

@@ -33,7 +33,8 @@ def _probe() -> Availability:
     if find_spec("wasmtime") is None:
         return Availability(False, "wasmtime is not installed: pip install wasmtime")
     # Kernels are compiled when they are first called, ten milliseconds each, and NumPy's products use wider vectors.
-    return Availability(False, "chosen by name: models run faster than on cpu, but single ops often slower")
+    reason = "chosen by name: models run faster than on cpu, but single ops often slower"
+    return Availability(False, reason, by_name=True)
 
 
 register_backend(NAME, _make, PRIORITY, probe=_probe)

@@ -32,6 +32,7 @@ def _probe() -> Availability:
         return Availability(
             False,
             f"{found.reason}: slower than the CPU backends, so it is chosen by name, or with SOFTWARE_WEBGL_ENABLED",
+            by_name=True,
         )
     return Availability(found.available, found.reason)
 
