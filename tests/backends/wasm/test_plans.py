@@ -149,7 +149,7 @@ def test_products(wasm: WasmBackend, left: tuple[int, ...], transposed: bool) ->
 
 
 def test_products_that_are_one_number(wasm: WasmBackend) -> None:
-    """What follows is a program of its own."""
+    """What follows depends on no place, and still waits for the sum."""
     b = GraphBuilder()
     y = b.add("BatchMatMul", b.input("x"), b.constant(floats(16, 1)), transpose_a=False, transpose_b=False)
     graph, feeds = b.graph(b.add("Sigmoid", b.add("Add", y, b.constant(floats(1))))), {"x": floats(1, 16)}

@@ -37,11 +37,8 @@ class Output:
             groups: numbers of the result's axes that the routine walks through as one, from the outermost.
 
         Raises:
-            NotImplementedError: if the epilogue reads an array in which such axes are not one, or is of one number.
+            NotImplementedError: if the epilogue reads an array in which such axes are not one.
         """
-        if finished is not result and result.size == 1:
-            # It would depend on no variable, and be computed before everything else.
-            raise NotImplementedError("An epilogue of a single number is a program of its own.")
         if finished is result:
             finished = compute(result.shape, lambda *i: result[i])
         if finished.stage is None or finished.shape != result.shape:
