@@ -21,7 +21,6 @@ _UFUNCS: dict[str, Any] = {
         "subtract",
         "multiply",
         "divide",
-        "floor_divide",
         "remainder",
         "maximum",
         "minimum",
@@ -99,7 +98,7 @@ def _single_ufunc(expr: Expr, inputs: int) -> ArrayFunction | None:
 def _is_special(expr: Expr) -> bool:
     """Whether NumPy's function of that name means something else for the dtype."""
     integers = expr.arguments[0].dtype in ("int32", "bool")
-    return integers and expr.function in ("power", "floor_divide", "remainder", "reciprocal")
+    return integers and expr.function in ("power", "remainder", "reciprocal")
 
 
 def _with_clips(expr: Expr, done: dict[int, Expr]) -> Expr:
@@ -268,27 +267,33 @@ def _int_reciprocal(x: Any, out: np.ndarray | None = None) -> np.ndarray:
     return _into(cast_array(np.asarray(1.0 / np.asarray(x, np.float64)), "int32"), out)
 
 
-def _int_floor_divide(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
-    """Division by zero gives 0, and the least integer by -1 wraps, both without a warning."""
-    return _into(np.floor_divide(x, y), out)
+def _floor_divide(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
+    """Integers divided by zero give 0, and the least by -1 wraps, both without a warning.
+
+    Floats are divided, and then rounded: NumPy's own function makes NaN of an infinite quotient's remainder.
+    """
+    if np.result_type(x, y).kind in "biu":
+        return _into(np.floor_divide(x, y), out)
+    quotient = np.divide(x, y, out=out)
+    return np.asarray(np.floor(quotient, out=out))
 
 
 def _int_remainder(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
     return _into(np.remainder(x, y), out)
 
 
-_ALWAYS_SPECIAL = {"clip", "complex", "select", "real", "imag"}
+_ALWAYS_SPECIAL = {"clip", "complex", "floor_divide", "select", "real", "imag"}
 _SPECIAL: dict[str, Any] = {
     "clip": _clip,
     "select": _select,
     "cast": _cast,
     "complex": _complex,
+    "floor_divide": _floor_divide,
     "copied": _copied,
     "real": _real,
     "imag": _imag,
     "int_power": _int_power,
     "int_reciprocal": _int_reciprocal,
-    "int_floor_divide": _int_floor_divide,
     "int_remainder": _int_remainder,
 }
 
