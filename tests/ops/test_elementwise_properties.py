@@ -145,7 +145,7 @@ def test_shapes_that_do_not_fit_are_refused(name: str, shapes: tuple[int, ...], 
 
 
 def test_floor_div_rounds_the_quotient_of_floats() -> None:
-    """NumPy's floor_divide gives NaN for infinite dividends and -1 for small negative quotients of infinite divisors."""
+    """NumPy's floor_divide gives NaN for infinite dividends, and -1 for negative numbers over infinity."""
     a = np.array([np.inf, -np.inf, 1, -1, 1, -1, 0, 7.5, np.nan], np.float32)
     b = np.array([2, 2, np.inf, np.inf, 0, 0, 0, -2, 1], np.float32)
     with np.errstate(all="ignore"):
