@@ -19,7 +19,8 @@ SPREAD: Final = 8
 """Spreading the elements of rows for outer products takes as long as so many columns."""
 
 WAITS: Final = 0.05
-"""What outer products lose otherwise, as they need more of the first-level cache and more rows of a tile."""
+"""What outer products lose otherwise, as they need more of the first-level cache and more rows of a tile; nothing where
+that is hidden behind twice as many operations."""
 
 
 def matmul(
@@ -57,7 +58,7 @@ def best_layout(depth: int, columns: int, target: Target) -> Layout:
     """The layout of weights that a product is fastest with, if the elements of a row lie side by side."""
     if not target.ordered or depth % target.width:
         return outer_layout(target)
-    is_inner = ADDED_UP / depth < SPREAD / columns + WAITS
+    is_inner = ADDED_UP / depth < SPREAD / columns + (WAITS if target.fused else 0)
     return inner_layout(target) if is_inner else outer_layout(target)
 
 
