@@ -12,6 +12,7 @@ import pytest
 import tenfold as tf
 from tenfold.backends.webgl import _probe
 from tenfold.backends.webgl.flags import DEVICE
+from tenfold.core.backends import Availability
 from tenfold.devices.gl import probe as gl_probe
 from tenfold.devices.gl.probe import GlProbe
 from tests.backends.webgl.test_backend import floats, on_device
@@ -104,6 +105,7 @@ def test_a_software_renderer_is_chosen_on_request_only(webgl: WebglBackend, monk
     tf.env().set_flags({})
     monkeypatch.setattr(gl_probe, "probe", lambda: GlProbe(True, "llvmpipe", True, "Mesa's llvmpipe"))
     assert not _probe().available
+    assert _probe().by_name
     assert "SOFTWARE_WEBGL_ENABLED" in _probe().reason
     assert "Mesa's llvmpipe" in _probe().reason
     tf.env().set("SOFTWARE_WEBGL_ENABLED", True)
@@ -112,9 +114,9 @@ def test_a_software_renderer_is_chosen_on_request_only(webgl: WebglBackend, monk
     assert _probe().available
     monkeypatch.setattr(gl_probe, "probe", lambda: GlProbe(True, "a GPU", False, "a GPU"))
     tf.env().set_flags({})
-    assert _probe() == (True, "a GPU")
+    assert _probe() == Availability(True, "a GPU")
     monkeypatch.setattr(gl_probe, "probe", lambda: GlProbe(False, "", False, "no driver"))
-    assert _probe() == (False, "no driver")
+    assert _probe() == Availability(False, "no driver")
 
 
 def test_importing_tenfold_loads_no_driver() -> None:
