@@ -74,8 +74,11 @@ def still_works(device: NativeWasmDevice, threads: NativeModule, counters: tuple
 # -- runs ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("brief", [False, True])
 @pytest.mark.parametrize("count", COUNTS)
-def test_every_thread_runs_once(count: int, device: NativeWasmDevice, counters: tuple[int, np.ndarray]) -> None:
+def test_every_thread_runs_once(
+    count: int, brief: bool, device: NativeWasmDevice, counters: tuple[int, np.ndarray]
+) -> None:
     """Each gets its number, the count and the arguments."""
     text = """
     (func (export "tell") (param $thread i32) (param $count i32) (param $address i32) (param $number f32)
@@ -89,7 +92,7 @@ def test_every_thread_runs_once(count: int, device: NativeWasmDevice, counters: 
     device.set_threads_count(count)
     loaded = device.load(module(text), "telling")
     for _ in range(20):
-        device.run(loaded, "tell", address, 0.5)
+        device.run(loaded, "tell", address, 0.5, brief=brief)
     rows = view.reshape(16, 16)
     assert rows[:count, 0].tolist() == [20] * count
     assert rows[:count, 1].tolist() == [count] * count
@@ -97,14 +100,15 @@ def test_every_thread_runs_once(count: int, device: NativeWasmDevice, counters: 
     assert not rows[count:].any()
 
 
+@pytest.mark.parametrize("brief", [False, True])
 @pytest.mark.parametrize("count", COUNTS)
 def test_what_is_written_before_a_barrier_is_seen_after_it(
-    count: int, device: NativeWasmDevice, threads: NativeModule, counters: tuple[int, np.ndarray]
+    count: int, brief: bool, device: NativeWasmDevice, threads: NativeModule, counters: tuple[int, np.ndarray]
 ) -> None:
     address, view = counters
     device.set_threads_count(count)
     for _ in range(5):
-        device.run(threads, "phases", address, 50)
+        device.run(threads, "phases", address, 50, brief=brief)
     assert view[::16].tolist() == [250] * count + [0] * (16 - count)
 
 
@@ -180,32 +184,35 @@ def test_runs_from_several_threads_in_turn(
 
 @pytest.mark.parametrize("kind", range(3), ids=["unreachable", "memory out of bounds", "integer division by zero"])
 @pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("brief", [False, True])
 def test_a_trap_in_one_thread_ends_the_others(
     count: int,
     kind: int,
+    brief: bool,
     device: NativeWasmDevice,
     threads: NativeModule,
     counters: tuple[int, np.ndarray],
     request: pytest.FixtureRequest,
 ) -> None:
-    cause = request.node.callspec.id.split("-", 1)[1]
+    cause = request.node.callspec.id.split("-")[-1]
     device.set_threads_count(count)
     for which in range(count):
         start = monotonic()
         with pytest.raises(TrapError, match=f"'fail' of the module 'threads' trapped: {cause}"):
-            device.run(threads, "fail", which, kind)
+            device.run(threads, "fail", which, kind, brief=brief)
         assert monotonic() - start < 2
         assert still_works(device, threads, counters)
 
 
+@pytest.mark.parametrize("brief", [False, True])
 @pytest.mark.parametrize("count", COUNTS)
 def test_traps_in_all_threads(
-    count: int, device: NativeWasmDevice, threads: NativeModule, counters: tuple[int, np.ndarray]
+    count: int, brief: bool, device: NativeWasmDevice, threads: NativeModule, counters: tuple[int, np.ndarray]
 ) -> None:
     device.set_threads_count(count)
     for _ in range(20):
         with pytest.raises(TrapError, match="'fail_all' of the module 'threads' trapped: unreachable"):
-            device.run(threads, "fail_all")
+            device.run(threads, "fail_all", brief=brief)
     assert still_works(device, threads, counters)
 
 
@@ -234,8 +241,9 @@ def test_control_c_ends_a_run(
     assert still_works(device, threads, counters)
 
 
+@pytest.mark.parametrize("brief", [False, True])
 def test_control_c_at_any_moment(
-    device: NativeWasmDevice, threads: NativeModule, counters: tuple[int, np.ndarray]
+    brief: bool, device: NativeWasmDevice, threads: NativeModule, counters: tuple[int, np.ndarray]
 ) -> None:
     """Runs so short that interruptions come while threads are being woken, run, and are being waited for."""
     address, _ = counters
@@ -246,7 +254,7 @@ def test_control_c_at_any_moment(
             with interrupted_after(0.001 + 0.0003 * attempt):
                 until = monotonic() + 1
                 while monotonic() < until:
-                    device.run(threads, "meet", address, 1)
+                    device.run(threads, "meet", address, 1, brief=brief)
         except KeyboardInterrupt:
             hits += 1
         assert still_works(device, threads, counters)

@@ -30,10 +30,10 @@ def bytes_in_use():
     return tf.memory().details["num_bytes_in_wasm"]
 
 
-def interrupted_run(*arguments):
+def interrupted_run(*arguments, **options):
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     print("running")
-    run(*arguments)
+    run(*arguments, **options)
 
 
 wanted, before = predict(one), bytes_in_use()

@@ -21,7 +21,7 @@ WORTH_SHARING: Final = 3 << 18
 eighty microseconds."""
 
 WORTH_INTERRUPTING: Final = 1 << 26
-"""Element computations from which on a lone thread is waited for, so that Ctrl-C is heard meanwhile."""
+"""Element computations from which on the calling thread only waits, so that it hears Ctrl-C meanwhile."""
 
 
 class Call(Protocol):
@@ -190,8 +190,9 @@ class GeneratedCall:
     def run(self, addresses: Sequence[int]) -> None:
         """Run the module, on as many threads as it is worth."""
         backend, work = self._backend, self._layout.work
-        if work >= (WORTH_SHARING if backend.device.threads_count > 1 else WORTH_INTERRUPTING):
-            backend.device.run(self._made.module, SHARE, *addresses, *self._extra)
+        brief = work < WORTH_INTERRUPTING
+        if not brief or (backend.device.threads_count > 1 and work >= WORTH_SHARING):
+            backend.device.run(self._made.module, SHARE, *addresses, *self._extra, brief=brief)
         else:
             self._call(*addresses, *self._extra)
 

@@ -147,8 +147,9 @@ class WasmPlan:
         arena = backend.workspace.at_least(aligned(layout.arena) + layout.scratch * count)
         constants = self.resident.constants
         arguments = (self.samples, arena, constants, arena + aligned(layout.arena), *inputs, *outputs)
-        if work * self.samples >= (WORTH_SHARING if count > 1 else WORTH_INTERRUPTING):
-            device.run(self.resident.module, RUN, *arguments)
+        brief = work * self.samples < WORTH_INTERRUPTING
+        if not brief or (count > 1 and work * self.samples >= WORTH_SHARING):
+            device.run(self.resident.module, RUN, *arguments, brief=brief)
         else:
             self._run(0, 1, *arguments)
 

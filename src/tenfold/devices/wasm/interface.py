@@ -17,10 +17,11 @@ as the trap left it and the device remains usable. A module's functions end with
 interrupted. `run` calls one that is to be split among threads: it is exported with the parameters `(thread: i32,
 count: i32, ...)` and is called once for each thread number below `count`, at the same time, on threads of the
 device's own, with the same further arguments. It costs some tens of microseconds, and Ctrl-C ends it at the next
-barrier, also where there is one thread. Between steps that read what other threads wrote, every thread calls the
-barrier (`add_barrier` in `barrier.py` puts it into a module), which returns when all of them have; what was written
-before it is seen after it. All threads have to reach the same barriers. A trap in one thread ends the others at their
-next barrier; `run` waits for all, then raises it.
+barrier, also where there is one thread. In what is brief, the calling thread is one of them, and nothing interrupts it.
+Between steps that read what other threads wrote, every thread calls the barrier (`add_barrier` in `barrier.py` puts it
+into a module), which returns when all of them have; what was written before it is seen after it. All threads have to
+reach the same barriers. A trap in one thread ends the others at their next barrier; `run` waits for all, then raises
+it.
 
 **Threads.** `threads_count` is 1 where the engine lacks threads or the memory is not shared, and may be changed
 between calls. The caller serialises all use of a device: nothing here is safe between threads.
@@ -209,8 +210,14 @@ class WasmDevice(Protocol[ModuleType]):
     def recall(self, key: bytes, name: str) -> tuple[ModuleType, bytes] | None:
         """A module that was kept under a label, instantiated, and the note of the label; None if there is none."""
 
-    def run(self, module: ModuleType, name: str, *arguments: float) -> None:
+    def run(self, module: ModuleType, name: str, *arguments: float, brief: bool = False) -> None:
         """Run an exported function on all threads.
+
+        Args:
+            module: whose it is.
+            name: its name.
+            arguments: all but the first two.
+            brief: whether it ends so soon that the calling thread may take part, which Ctrl-C does not interrupt then.
 
         Raises:
             TrapError: it trapped in a thread.

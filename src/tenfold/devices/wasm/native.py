@@ -169,14 +169,14 @@ class NativeWasmDevice:
         self._modules.add(module)
         return module
 
-    def run(self, module: NativeModule, name: str, *arguments: float) -> None:
+    def run(self, module: NativeModule, name: str, *arguments: float, brief: bool = False) -> None:
         """Run a module's function on all threads; see `interface.WasmDevice`."""
         count = self._workers.count
         functions = module.functions(name, count)
         if not self.memory.is_shared:  # whose words below `RESERVED_BYTES` are not ours
             functions[0](0, 1, *arguments)
             return
-        self._workers.run(lambda thread: functions[thread](thread, count, *arguments))
+        self._workers.run(lambda thread: functions[thread](thread, count, *arguments), brief=brief)
 
     def dispose(self) -> None:
         """End the threads and give up modules; the memory goes with the last view of it."""

@@ -100,8 +100,13 @@ class Workers:
         self._is_lost = False
         _ALL.add(self)
 
-    def run(self, call: Callable[[int], object]) -> None:
+    def run(self, call: Callable[[int], object], *, brief: bool = False) -> None:
         """Call `call` with each thread's number, at the same time, and wait.
+
+        Args:
+            call: what each does.
+            brief: whether it ends so soon that the calling thread may be the first of them, which nothing interrupts:
+                waking one less counts then.
 
         Raises:
             BaseException: what a call raised, of those that failed first; KeyboardInterrupt.
@@ -112,9 +117,11 @@ class Workers:
         run = object()
         try:
             self._is_running = True
-            for jobs in queues.jobs:
+            others = queues.jobs[1:] if brief else queues.jobs
+            for jobs in others:
                 jobs.put(_Job(call, run))
-            outcomes = self._collect(queues, run)
+            outcomes = [_done(_Job(call, run), 0, self._abort)] if brief else []
+            outcomes += self._collect(queues, run, len(others))
         except BaseException:
             self._abort.set()
             self._become_idle(queues)
@@ -168,10 +175,10 @@ class Workers:
             self._queues = queues
         return self._queues
 
-    def _collect(self, queues: _Queues, run: object) -> list[_Outcome]:
-        """The outcomes of a run, first come first."""
+    def _collect(self, queues: _Queues, run: object, count: int) -> list[_Outcome]:
+        """So many outcomes of a run, first come first."""
         outcomes: list[_Outcome] = []
-        while len(outcomes) < len(queues.jobs):
+        while len(outcomes) < count:
             try:
                 outcome = queues.outcomes.get(timeout=WAIT_SECONDS)
             except Empty:
@@ -186,7 +193,7 @@ class Workers:
         try:
             for jobs in queues.jobs:
                 jobs.put(_Job(None, idle))
-            self._collect(queues, idle)
+            self._collect(queues, idle, len(queues.jobs))
         except BaseException:
             self._is_lost = True
             raise
@@ -198,16 +205,20 @@ def _work(number: int, queues: _Queues, abort: AbortWord) -> None:
     """What a thread does until it is given None."""
     jobs = queues.jobs[number]
     while (job := jobs.get()) is not None:
-        error: BaseException | None = None
-        is_cause = False
-        try:
-            if job.call is not None:
-                job.call(number)
-        except BaseException as raised:
-            error, is_cause = raised, not abort.is_set()
-            abort.set()
-        queues.outcomes.put(_Outcome(job.run, error, is_cause))
-        del job, error  # what they refer to is not this thread's to keep
+        queues.outcomes.put(_done(job, number, abort))
+        del job  # what it refers to is not this thread's to keep
+
+
+def _done(job: _Job, number: int, abort: AbortWord) -> _Outcome:
+    """Do a job; how it ended."""
+    try:
+        if job.call is not None:
+            job.call(number)
+    except BaseException as raised:
+        is_cause = not abort.is_set()
+        abort.set()
+        return _Outcome(job.run, raised, is_cause)
+    return _Outcome(job.run, None, False)
 
 
 def _end(queues: _Queues, threads: list[threading.Thread], abort: AbortWord) -> None:
