@@ -334,9 +334,9 @@ def test_large_calls_are_shared(wasm: WasmBackend, monkeypatch: pytest.MonkeyPat
     ran: list[str] = []
     run = wasm.device.run
 
-    def counting(module: Any, name: str, *arguments: float) -> None:
+    def counting(module: Any, name: str, *arguments: float, brief: bool) -> None:
         ran.append(module.name)
-        run(module, name, *arguments)
+        run(module, name, *arguments, brief=brief)
 
     monkeypatch.setattr(wasm.device, "run", counting)
     before = wasm.device.threads_count
@@ -426,6 +426,7 @@ def test_a_backend_of_its_own_ends() -> None:
 def test_it_is_not_chosen_by_itself() -> None:
     entry = BACKENDS.entries["wasm"]
     assert entry.probe is not None
-    available, reason = entry.probe()
-    assert not available
-    assert "chosen by name" in reason
+    found = entry.probe()
+    assert not found.available
+    assert found.by_name
+    assert "chosen by name" in found.reason
