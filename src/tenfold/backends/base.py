@@ -61,18 +61,20 @@ class Backend:
     Attributes:
         name: the name under which it is registered; the engine sets it.
         reads_at_once: whether `read_sync` never has to wait for anything.
+        keeps_arrays: whether `write` may keep the array that it is given, which then has to be a copy.
         weights_wait_on: the name of a backend where weights of models stay until an op wants them here, if plans have
             copies of their own.
     """
 
     name: str = "unnamed"
     reads_at_once: bool = False
+    keeps_arrays: bool = True
     weights_wait_on: str | None = None
 
     # -- storage ------------------------------------------------------------------------------------------
 
     def write(self, values: np.ndarray, shape: Shape, dtype: DType) -> Storage:
-        """Store `values` (row-major, in the storage type of `dtype`); the backend may keep the array."""
+        """Store `values` (row-major, in the storage type of `dtype`); the array is its own where it `keeps_arrays`."""
         self._missing("write")
 
     def move(self, storage: Storage, values: np.ndarray) -> None:

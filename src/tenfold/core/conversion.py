@@ -184,7 +184,7 @@ def _numeric_array(values: Any, dtype: DType, where: str) -> np.ndarray:
         raise ValueError(f"{where}: text cannot be stored as {dtype}; leave the dtype out or use 'string'.")
     if source.dtype.kind not in "biufcO" and source.size:
         raise TypeError(f"{where}: cannot make a tensor of a NumPy array of {source.dtype}.")
-    return cast_array(source, dtype)
+    return cast_array(source, dtype, copy=ENGINE.keeps_arrays)
 
 
 def _array_of_objects(values: Any, where: str) -> np.ndarray:
@@ -201,14 +201,15 @@ def _array_of_objects(values: Any, where: str) -> np.ndarray:
         raise ValueError(f"{where}: the nested lists are not of one shape ({error}).") from None
 
 
-def cast_array(source: np.ndarray, dtype: DType) -> np.ndarray:
+def cast_array(source: np.ndarray, dtype: DType, *, copy: bool = True) -> np.ndarray:
     """A copy of numeric values in the storage type of `dtype`, by the rules of casts.
 
     To int32: toward zero, NaN becomes 0. To bool: whether it is not zero. Complex to real: the real part.
+    Without `copy`, values that have the storage type may be given back as they are.
     """
     target = numpy_dtype(dtype)
     if source.dtype == target:
-        return np.array(source, order="C")
+        return np.array(source, order="C") if copy else np.asarray(source, order="C")
     with np.errstate(all="ignore"):
         if source.dtype.kind == "c" and dtype != "complex64":
             source = source.real

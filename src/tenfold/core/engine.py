@@ -176,6 +176,11 @@ class Engine:
 
     # -- tensors ------------------------------------------------------------------------------------------
 
+    @property
+    def keeps_arrays(self) -> bool:
+        """Whether the array that a tensor is made of may be kept, so that it has to be a copy of what a user has."""
+        return BACKENDS.current().keeps_arrays
+
     def make_tensor(self, values: np.ndarray, shape: Shape, dtype: DType) -> Tensor:
         """A tensor of values that are already in the storage type of `dtype`; the array may be kept."""
         if unreachable or _unreachable_saved:

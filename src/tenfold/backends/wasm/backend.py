@@ -59,6 +59,7 @@ class WasmBackend(Backend):
     """
 
     reads_at_once = True
+    keeps_arrays = False
     # The linear memory cannot shrink, and packed copies would find no room in what they leave there.
     weights_wait_on = HOST
     kernels: str = GENERATED

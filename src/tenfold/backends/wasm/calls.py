@@ -20,8 +20,9 @@ WORTH_SHARING: Final = 3 << 18
 """Element computations, a third of a nanosecond each, from which on threads are worth their waking, which takes some
 eighty microseconds."""
 
-WORTH_INTERRUPTING: Final = 1 << 26
-"""Element computations from which on the calling thread only waits, so that it hears Ctrl-C meanwhile."""
+WORTH_INTERRUPTING: Final = 1 << 29
+"""Element computations from which on the calling thread only waits, so that it hears Ctrl-C meanwhile: what takes less
+than some tenths of a second even where each goes through the memory, and a model a tenth of that."""
 
 
 class Call(Protocol):
