@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
@@ -39,8 +40,8 @@ REFERENCE = "tfjs-cpu"
 class Measurement:
     """One engine on one model; times in milliseconds, the error relative to the outputs' scale.
 
-    `processor_ms` is what all threads of all its processes used of the processors for an inference: it depends less
-    on what else the machine does.
+    `turns_ms` are the medians of its turns, round by round. `processor_ms` is what all threads of all its processes
+    used of the processors for an inference: it depends less on what else the machine does.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Measurement:
     first_ms: float
     min_ms: float
     median_ms: float
+    turns_ms: tuple[float, ...]
     inferences: int
     error: float
     processor_ms: float
@@ -60,7 +62,8 @@ class Measurement:
 class Comparison:
     """One bound of the project: a figure of Tenfold's over another engine's.
 
-    `least_ratio` is that of the minima, which has no bound.
+    `least_ratio` is that of the minima, and `paired_ratio` the median of those of turns in the same round; both have no
+    bound.
     """
 
     model: str
@@ -69,6 +72,7 @@ class Comparison:
     ratio: float
     bound: float
     least_ratio: float | None = None
+    paired_ratio: float | None = None
 
     @property
     def is_met(self) -> bool:
@@ -89,21 +93,22 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
             loads[name] = (perf_counter() - start) * 1e3
         wait_until_quiet()
         firsts = {name: process.run() for name, process in processes.items()}
-        times: dict[str, list[float]] = {name: [] for name in engines}
+        turns: dict[str, list[list[float]]] = {name: [] for name in engines}
         used = dict.fromkeys(engines, 0.0)
         for number, order in enumerate(rotations(list(processes), rounds)):
             for name in order:
-                if number >= SLOW_ROUNDS and min(times[name]) > SLOW_TIMES * min(map(min, times.values())):
+                if number >= SLOW_ROUNDS and _least(turns[name]) > SLOW_TIMES * min(map(_least, turns.values())):
                     continue
                 process = processes[name]
                 used[name] -= processor_seconds(process.pid)
-                times[name] += take_turn(process)
+                turns[name].append(take_turn(process))
                 used[name] += processor_seconds(process.pid)
         draws = {name: process.draws("run") if counts_draws else None for name, process in processes.items()}
         outputs = {name: process.outputs() for name, process in processes.items()}
     # Where nothing is recorded, one engine's outputs are what the others' are compared with.
     expected = trial.expected or outputs[min(outputs, key=lambda name: name != REFERENCE)]
     errors = {name: error_of(given, expected) for name, given in outputs.items()}
+    times = {name: [*chain.from_iterable(some)] for name, some in turns.items()}
     return [
         Measurement(
             model=model,
@@ -113,6 +118,7 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
             first_ms=firsts[name],
             min_ms=min(times[name]),
             median_ms=statistics.median(times[name]),
+            turns_ms=tuple(map(statistics.median, turns[name])),
             inferences=len(times[name]),
             error=errors[name],
             processor_ms=used[name] / len(times[name]) * 1e3,
@@ -120,6 +126,15 @@ def measure(model: str, engines: Mapping[str, Launch], rounds: int, counts_draws
         )
         for name in engines
     ]
+
+
+def _least(turns: Sequence[Sequence[float]]) -> float:
+    return min(map(min, turns))
+
+
+def paired_ratio(one: Measurement, other: Measurement) -> float:
+    """The median of one engine's times over another's in the same round, in which the machine is as busy for both."""
+    return statistics.median(a / b for a, b in zip(one.turns_ms, other.turns_ms, strict=False))
 
 
 def rotations(names: Sequence[str], rounds: int) -> Iterator[list[str]]:

@@ -3,8 +3,9 @@ ONNX Runtime (for orientation), in one run.
 
     python -m benchmarks.models [--rounds N] [--models NAME …] [--engines NAME …] [--results FOLDER]
 
-Rounds of all engines alternate, so that a busy machine is busy for all of them. Bounds are on medians; ratios of
-minima, which depend less on what else the machine does, stand beside. Writes models.md and models.json.
+Rounds of all engines alternate, so that a busy machine is busy for all of them. Bounds are on medians; beside them are
+the medians of ratios within a round, and ratios of minima, which depend less on what else the machine does. Writes
+models.md and models.json.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks.inferences import (
     circumstances,
     document,
     measure,
+    paired_ratio,
     print_measurement,
     times_table,
     write_results,
@@ -104,6 +106,7 @@ def compare(subject: Subject, measurements: Sequence[Measurement]) -> list[Compa
             of_it[one].median_ms / of_it[other].median_ms,
             bound,
             of_it[one].min_ms / of_it[other].min_ms,
+            paired_ratio(of_it[one], of_it[other]),
         )
         for one, other, bound in bounds
         if bound is not None and one in of_it and other in of_it
@@ -128,11 +131,13 @@ def render(
         *times_table({subject.name: subject.title for subject in subjects}, measurements),
     ]
     if comparisons:
-        lines += ["", "| model | | over | is | must be at most | | minima |", "|---|---|---|---|---|---|---|"]
+        lines += ["", "| model | | over | is | must be at most | | round by round | minima |", f"|{'---|' * 8}"]
         for c in comparisons:
-            bound, ratio, least = (_fraction(value, c.bound) for value in (c.bound, c.ratio, c.least_ratio))
+            figures = (c.ratio, c.bound, c.paired_ratio, c.least_ratio)
+            ratio, bound, *others = (_fraction(value, c.bound) for value in figures)
             verdict = "met" if c.is_met else "**missed**"
-            lines.append(f"| {c.model} | {c.figure} | {names[c.against]} | {ratio} | {bound} | {verdict} | {least} |")
+            cells = (c.model, c.figure, names[c.against], ratio, bound, verdict, *others)
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", *circumstances(measurements, machine, loads)])
 
 
