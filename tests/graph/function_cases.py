@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -87,6 +88,7 @@ def check(case: Case) -> None:
         with tf.tidy():
             tensors = [tf.tensor(array) for array in arrays]
             compare(traced(*tensors), case.function(*tensors))
+    gc.collect()  # what tests before this one have left in cycles
     before = tf.memory()
     for arrays in case.calls:
         with tf.tidy():
