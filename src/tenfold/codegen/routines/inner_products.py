@@ -5,8 +5,7 @@ they are, and nothing is spread. Weights lie as `packing.inner_layout` says. All
 the first-level cache, before the next are turned to; how long rows are does not matter.
 
 Against sums of outer products on an `ordered` target: as many loads and multiply-adds, nothing per block of rows, but
-some shuffles per tile. (Cranelift, in the same minute, for 49 x 1344 x 448: 32, not 28 GFLOP/s; 3136 x 144 x 32: 34,
-not 22.)
+some shuffles per tile. `benchmarks.wasm_steps` shows what each product of a model reaches.
 """
 
 from __future__ import annotations
@@ -93,7 +92,6 @@ class InnerProducts(Tiles):
         square_bytes = b.width * vector_bytes
         vectors = self.depth // b.width
         rounds = FUSED_ROUNDS if b.target.fused else PLAIN_ROUNDS
-        whole = vectors // rounds * rounds
 
         def add(k: int) -> None:
             seen = [
@@ -104,24 +102,7 @@ class InnerProducts(Tiles):
                 for total, element in zip(sums[j], seen, strict=True):
                     total.value = b.madd(weights, element, total.value)
 
-        def add_some(count: int) -> None:
-            for k in range(count):
-                if k:
-                    b.fence(panel.value)
-                add(k)
-
-        def loop(vectors: int, rounds: int) -> None:
-            with b.walk(panel, b.move(panel.value, vectors * square_bytes), rounds * square_bytes, nonempty=True):
-                add_some(rounds)
-                elements.value = b.move(elements.value, rounds * vector_bytes)
-
-        if whole:
-            loop(whole, rounds)
-        if vectors - whole > 1:
-            loop(vectors - whole, 1)
-        elif vectors > whole:
-            add_some(1)
-            panel.value = b.move(panel.value, square_bytes)
+        self.in_rounds(panel, elements, vectors, rounds, (square_bytes, vector_bytes), add)
 
     def _added_up(self, sums: Sequence[Value]) -> Value:
         """The sums of the lanes of some vectors, side by side."""

@@ -253,7 +253,6 @@ class OuterProducts(Tiles):
         """Add products to all sums, row by row of the panel."""
         b = self.b
         rounds = (FUSED_ROUNDS if b.target.fused else PLAIN_ROUNDS) if b.target.ordered else 1
-        whole = length // rounds * rounds
         row_bytes = self.wide * 4
 
         def add(k: int) -> None:
@@ -266,21 +265,4 @@ class OuterProducts(Tiles):
                 for j in range(vectors):
                     sums[i, j].value = b.madd(element, loaded[j], sums[i, j].value)
 
-        def add_some(count: int) -> None:
-            for k in range(count):
-                if k:
-                    b.fence(panel.value)
-                add(k)
-
-        def loop(length: int, rounds: int) -> None:
-            with b.walk(panel, b.move(panel.value, length * row_bytes), rounds * row_bytes, nonempty=True):
-                add_some(rounds)
-                elements.value = b.move(elements.value, rounds * step)
-
-        if whole:
-            loop(whole, rounds)
-        if length - whole > 1:
-            loop(length - whole, 1)
-        elif length > whole:
-            add_some(1)
-            panel.value = b.move(panel.value, row_bytes)
+        self.in_rounds(panel, elements, length, rounds, (row_bytes, step), add)

@@ -13,7 +13,7 @@ from typing import Final
 
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import I32, Buffer, Target, Value, vector
+from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value, vector
 from tenfold.codegen.routines.output import Output
 from tenfold.codegen.routines.packing import Layout
 from tenfold.codegen.routines.routine import Routine, Walk
@@ -211,6 +211,47 @@ class Tiles(ABC):
             nest.close()
             if limits is not None:
                 nest.close()
+
+    def in_rounds(
+        self,
+        panel: Register,
+        elements: Register,
+        length: int,
+        rounds: int,
+        steps: tuple[int, int],
+        add: Callable[[int], None],
+    ) -> None:
+        """Go through a panel and the elements it meets, several steps in a round of a loop, with fences between them.
+
+        Args:
+            panel: the address in the panel, which is moved to its end.
+            elements: the address of the elements.
+            length: how many steps.
+            rounds: so many in a round.
+            steps: bytes of a step, in the panel and along the elements.
+            add: adds the products of a step, given its number in the round.
+        """
+        b, (panel_bytes, element_bytes) = self.b, steps
+        whole = length // rounds * rounds
+
+        def add_some(count: int) -> None:
+            for k in range(count):
+                if k:
+                    b.fence(panel.value)
+                add(k)
+
+        def loop(length: int, rounds: int) -> None:
+            with b.walk(panel, b.move(panel.value, length * panel_bytes), rounds * panel_bytes, nonempty=True):
+                add_some(rounds)
+                elements.value = b.move(elements.value, rounds * element_bytes)
+
+        if whole:
+            loop(whole, rounds)
+        if length - whole > 1:
+            loop(length - whole, 1)
+        elif length > whole:
+            add_some(1)
+            panel.value = b.move(panel.value, panel_bytes)
 
     def place(self, i: int, j: int) -> dict[int, int]:
         """Where the vector `j` of row `i` of a tile belongs."""
