@@ -24,6 +24,7 @@ from tenfold.core.environment import ENV
 from tenfold.core.kernel import (
     NO_ATTRIBUTES,
     Attributes,
+    KernelResult,
     TensorInfo,
     as_infos,
     find_kernel_definition,
@@ -119,14 +120,25 @@ class Engine:
         Raises:
             KernelNotFoundError: if the active backend does not have the kernel.
         """
-        named = isinstance(inputs, dict)
-        ordered: Sequence[Tensor | None] = _in_order(name, inputs) if isinstance(inputs, dict) else inputs
-        interceptors = INTERCEPTORS.get()
-        if interceptors or self._watched:
-            return self._intercepted(KernelCall(name, tuple(ordered), attributes, named), interceptors)
-        return self._execute(name, ordered, attributes)
+        if isinstance(inputs, dict):
+            return self._intercepted(KernelCall(name, tuple(_in_order(name, inputs)), attributes, named=True))
+        if INTERCEPTORS.get() or self._watched:
+            return self._intercepted(KernelCall(name, tuple(inputs), attributes))
+        # What `_run_call` does, in its shortest form: a small op takes little longer than its way to the backend.
+        if unreachable or _unreachable_saved:
+            release_unreachable()
+        backend = self._backend
+        if backend is None:
+            backend = self._backend = BACKENDS.current()
+        for tensor in inputs:
+            if tensor is not None and tensor.storage.backend is not backend:
+                self.move(tensor, backend)
+        result = backend.run(name, inputs, attributes)
+        return Tensor(result, result.shape, result.dtype) if type(result) is Storage else _as_tensors(result)
 
-    def _intercepted(self, call: KernelCall, interceptors: tuple[Interceptor, ...]) -> Outputs:
+    def _intercepted(self, call: KernelCall) -> Outputs:
+        interceptors = INTERCEPTORS.get()
+
         def proceed(call: KernelCall, depth: int = len(interceptors)) -> Outputs:
             if depth == 0:
                 if ENV.is_true("DEBUG"):
@@ -144,26 +156,14 @@ class Engine:
         return self._debug
 
     def _run_call(self, call: KernelCall) -> Outputs:
-        return self._execute(call.name, call.inputs, call.attributes)
-
-    def _execute(self, name: str, inputs: Sequence[Tensor | None], attributes: Attributes) -> Outputs:
-        if unreachable or _unreachable_saved:
-            release_unreachable()
-        backend = self._backend
-        if backend is None:
-            backend = self._backend = BACKENDS.current()
-        for tensor in inputs:
+        """Run a kernel that every interceptor has seen."""
+        release_unreachable()
+        backend = BACKENDS.current()
+        for tensor in call.inputs:
             if tensor is not None and tensor.storage.backend is not backend:
                 self.move(tensor, backend)
-        if self._watched and ENV.is_true("IS_TEST"):
-            result = _run_checked(name, inputs, attributes, backend)
-        else:
-            result = backend.run(name, inputs, attributes)
-        if type(result) is Storage:
-            return Tensor(result, result.shape, result.dtype)
-        if type(result) is TensorInfo:
-            return Tensor(*result)
-        return [Tensor(*info) for info in result]
+        run = _run_checked if ENV.is_true("IS_TEST") else _run
+        return _as_tensors(run(backend, call))
 
     def move(self, tensor: Tensor, backend: Backend) -> None:
         """Move the values of a tensor, and of all that share them, to another backend."""
@@ -250,17 +250,29 @@ def _in_order(name: str, inputs: dict[str, Tensor | None]) -> list[Tensor | None
     return [inputs.get(input_name) for input_name in kernel.inputs]
 
 
-def _run_checked(name: str, inputs: Sequence[Any], attributes: Attributes, backend: Backend) -> Any:
+def _as_tensors(result: KernelResult) -> Outputs:
+    if isinstance(result, Storage):
+        return Tensor(result, result.shape, result.dtype)
+    if isinstance(result, TensorInfo):
+        return Tensor(*result)
+    return [Tensor(*info) for info in result]
+
+
+def _run(backend: Backend, call: KernelCall) -> KernelResult:
+    return backend.run(call.name, call.inputs, call.attributes)
+
+
+def _run_checked(backend: Backend, call: KernelCall) -> KernelResult:
     """Run a kernel and raise if it allocated more on the backend than it returns (test mode)."""
     before = backend.num_data_ids()
-    result = backend.run(name, inputs, attributes)
+    result = _run(backend, call)
     infos = as_infos(result)
-    given = {id(tensor.storage) for tensor in inputs if tensor is not None}
+    given = {id(tensor.storage) for tensor in call.inputs if tensor is not None}
     new = {id(info.storage) for info in infos} - given
     leaked = backend.num_data_ids() - before - len(new)
     if leaked > 0:
         raise RuntimeError(
-            f"The backend {backend.name!r} has an internal memory leak ({leaked} data ids) after running {name!r}."
+            f"The backend {backend.name!r} has an internal memory leak ({leaked} data ids) after running {call.name!r}."
         )
     return result
 

@@ -55,6 +55,7 @@ class WasmBackend(Backend):
         modules: those that serve calls of any length, while a call uses them.
         host_calls: how many calls ran on the host, by kernel and reason.
         workspace: where plans keep what lies between their inputs and outputs.
+        num_storages: how many storages there are.
         lock: guards all of it.
     """
 
@@ -83,7 +84,7 @@ class WasmBackend(Backend):
         self._free = self.device.allocator.free
         self._given_back: deque[int] = deque()
         self._calls: dict[Hashable, Call] = {}
-        self._num_data_ids = 0
+        self.num_storages = 0
         self.lock = threading.RLock()
         _BACKENDS.add(self)
 
@@ -93,7 +94,7 @@ class WasmBackend(Backend):
         with self.lock:
             self.free_given_back()
             if dtype == "string":
-                self._num_data_ids += 1
+                self.num_storages += 1
                 return Storage(self, values, shape, dtype, sum(len(v) for v in values.ravel() if v is not None))
             address = self.device.allocator.allocate(values.nbytes)
             self.device.memory.write(address, values)
@@ -101,7 +102,7 @@ class WasmBackend(Backend):
 
     def adopt(self, address: int, shape: Shape, dtype: DType, nbytes: int) -> Storage:
         """A storage of what stands in a block of the device's allocator."""
-        self._num_data_ids += 1
+        self.num_storages += 1
         return Storage(self, address, shape, dtype, nbytes)
 
     def empty(self, shape: Shape, dtype: DType) -> TensorInfo:
@@ -124,7 +125,7 @@ class WasmBackend(Backend):
 
     def dispose_data(self, storage: Storage) -> None:
         # The lock takes as long as the rest: whoever has it next frees the block.
-        self._num_data_ids -= 1
+        self.num_storages -= 1
         if storage.dtype != "string":
             self._given_back.append(storage.data)
         storage.data = None
@@ -135,7 +136,7 @@ class WasmBackend(Backend):
             self._free(self._given_back.popleft())
 
     def num_data_ids(self) -> int:
-        return self._num_data_ids
+        return self.num_storages
 
     def memory(self) -> BackendMemory:
         with self.lock:
@@ -153,14 +154,17 @@ class WasmBackend(Backend):
     # -- computing ----------------------------------------------------------------------------------------
 
     def run(self, kernel_name: str, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
-        with self.lock:
-            given_back = self._given_back
+        lock, given_back = self.lock, self._given_back
+        lock.acquire()  # in half the time of a `with`, which is some hundredths of a small op
+        try:
             while given_back:
                 self._free(given_back.popleft())
             call = self._calls.get(call_key(kernel_name, inputs, attributes))
             if call is not None:
                 return call(inputs, attributes)
             return self.kernel_function(kernel_name)(inputs, attributes, self)
+        finally:
+            lock.release()
 
     def run_generated(self, kernel: Kernel, inputs: Sequence[Any], attributes: Attributes) -> KernelResult:
         """Run a kernel for specs and attributes that are new, and keep what runs it."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from tenfold.backends.wasm.modules import CALL, SHARE, Stage
 from tenfold.core.dtypes import bytes_per_element
 from tenfold.core.kernel import Attributes, KernelResult, TensorInfo, TensorSpec
+from tenfold.core.storage import Storage
 
 if TYPE_CHECKING:
     from tenfold.backends.wasm.backend import WasmBackend
-    from tenfold.core.storage import Storage
     from tenfold.devices.wasm.interface import Module
 
 WORTH_SHARING: Final = 3 << 18
@@ -245,7 +245,8 @@ class LeanCall:
         except BaseException:
             backend.device.allocator.free(address)
             raise
-        return backend.adopt(address, self._shape, self._dtype, nbytes)
+        backend.num_storages += 1
+        return Storage(backend, address, self._shape, self._dtype, nbytes)
 
 
 class LeanBinaryCall(LeanCall):
@@ -262,7 +263,8 @@ class LeanBinaryCall(LeanCall):
         except BaseException:
             backend.device.allocator.free(address)
             raise
-        return backend.adopt(address, self._shape, self._dtype, nbytes)
+        backend.num_storages += 1
+        return Storage(backend, address, self._shape, self._dtype, nbytes)
 
 
 def single_call(

@@ -103,13 +103,13 @@ class _Callee:
         except struct.error as error:
             raise TypeError(self._mismatch(last)) from error
         pack, trap = partial(_packer(first).pack_into, values, 0), self.trap
-        # What the foreign call gets, made once.
+        # What the foreign call gets, made and converted once: converting takes longer than the rest of the call.
         pointers = (
-            ctypes.cast(store._context(), ctypes.c_void_p),
-            ctypes.c_void_p(ctypes.addressof(function._func)),
-            ctypes.c_void_p(ctypes.addressof(values)),
-            ctypes.c_size_t(self.slots),
-            ctypes.c_void_p(ctypes.addressof(trap)),
+            ctypes.c_void_p.from_param(ctypes.cast(store._context(), ctypes.c_void_p).value),
+            ctypes.c_void_p.from_param(ctypes.addressof(function._func)),
+            ctypes.c_void_p.from_param(ctypes.addressof(values)),
+            ctypes.c_size_t.from_param(self.slots),
+            ctypes.c_void_p.from_param(ctypes.addressof(trap)),
         )
 
         def call(*arguments: float) -> None:
