@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tenfold.codegen.wasm import instructions
 from tenfold.codegen.wasm.assembler import Code, ImportedMemory, Module
 from tenfold.codegen.wasm.instructions import (
     CODES,
+    EMPTY_BLOCK,
     F64,
     I32,
     I64,
@@ -98,6 +101,58 @@ def test_locals_of_one_type_are_declared_together() -> None:
     code = Code([I32])
     assert [code.local(kind) for kind in (V128, V128, I32, V128)] == [1, 2, 3, 4]
     assert code.encode()[1:8] == b"\x03\x02\x7b\x01\x7f\x01\x7b"
+
+
+def _choosing(unlikely: Sequence[int]) -> Code:
+    """A function with three branches, some of which are said to be unlikely."""
+    code = Code([I32], [I32])
+    found = code.local(I32)
+    for number in range(3):
+        code.emit(CODES["block"] + EMPTY_BLOCK, local_get(0), i32_const(number), CODES["i32.eq"])
+        if number in unlikely:
+            code.unlikely()
+        code.emit(CODES["br_if"], b"\0", local_get(0), i32_const(100 + number), CODES["i32.mul"], local_set(found))
+        code.emit(CODES["end"])
+    code.emit(local_get(found))
+    return code
+
+
+def _with_two_functions(code: Code) -> bytes:
+    module = Module()
+    module.add(Code())
+    module.add(code, "f")
+    return module.encode()
+
+
+def test_hints_say_which_branches_are_unlikely() -> None:
+    """They stand before the code, by function and by where in it the branch is."""
+    code = _choosing([0, 2])
+    title = b"\x19metadata.code.branch_hint"
+    before, _, after = _with_two_functions(code).partition(title)
+    assert before[-2:] == bytes([0, len(title) + 9])
+    function = code.encode()[1:]
+    places = [at for at in range(len(function)) if function[at : at + 2] == CODES["br_if"] + b"\0"]
+    assert len(places) == 3
+    assert after[:10] == bytes([1, 1, 2, places[0], 1, 0, places[2], 1, 0, 10])
+
+
+def _machine_code(module: wasmtime.Module) -> bytes:
+    """What is executable of the ELF file that a compiled module is."""
+    compiled = bytes(module.serialize())
+    (first,), (size, count) = struct.unpack_from("<Q", compiled, 0x28), struct.unpack_from("<HH", compiled, 0x3A)
+    headers = [struct.unpack_from("<IIQQQQ", compiled, first + size * number) for number in range(count)]
+    return b"".join(compiled[start : start + length] for *_, flags, _, start, length in headers if flags & 4)
+
+
+def test_the_engine_heeds_hints() -> None:
+    hinted, plain = _with_two_functions(_choosing([0, 1, 2])), _with_two_functions(_choosing([]))
+    for heeds in (True, False):
+        one = engine(hints=heeds)
+        compiled = [_machine_code(wasmtime.Module(one, encoded)) for encoded in (hinted, plain)]
+        assert (compiled[0] != compiled[1]) == heeds
+    store = wasmtime.Store(engine())
+    run = wasmtime.Instance(store, wasmtime.Module(store.engine, hinted), []).exports(store)["f"]
+    assert [run(store, number) for number in range(4)] == [0, 102, 202, 306]
 
 
 def test_memories() -> None:

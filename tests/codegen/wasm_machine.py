@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import wasmtime
+from wasmtime import _ffi as ffi
 
 from tenfold.codegen.loops.program import Buffer, Program
 from tenfold.codegen.wasm.assembler import PAGE_BYTES, ImportedMemory, Module
@@ -21,12 +22,13 @@ MARGIN = PAGE_BYTES
 _DTYPES = {"float32": np.float32, "int32": np.int32, "bool": np.bool_, "complex64": np.complex64}
 
 
-def engine() -> wasmtime.Engine:
+def engine(*, hints: bool = True) -> wasmtime.Engine:
     """An engine with everything that generated code may use."""
     config = wasmtime.Config()
     config.wasm_relaxed_simd = True
     config.wasm_threads = True
     config.shared_memory = True
+    ffi.wasmtime_config_wasm_branch_hinting_set(config.ptr(), hints)
     return wasmtime.Engine(config)
 
 

@@ -10,6 +10,10 @@ from tenfold.codegen.wasm.instructions import END, name, sequence, unsigned
 PAGE_BYTES: Final = 1 << 16
 MAX_PAGES: Final = 1 << 16
 
+_HINTS: Final = "metadata.code.branch_hint"
+_UNLIKELY: Final = b"\x01\x00"
+"""A hint: so many bytes of it, and that the branch is not taken."""
+
 
 class Code:
     """The body of a function that is being written.
@@ -20,13 +24,14 @@ class Code:
         body: the instructions so far, without the last `end`.
     """
 
-    __slots__ = ("_locals", "body", "parameters", "results")
+    __slots__ = ("_locals", "_unlikely", "body", "parameters", "results")
 
     def __init__(self, parameters: Sequence[bytes] = (), results: Sequence[bytes] = ()) -> None:
         self.parameters = tuple(parameters)
         self.results = tuple(results)
         self.body = bytearray()
         self._locals: list[bytes] = []
+        self._unlikely: list[int] = []
 
     def local(self, type: bytes) -> int:
         """The index of a new local, zero at first."""
@@ -38,20 +43,34 @@ class Code:
         for instruction in instructions:
             self.body += instruction
 
+    def unlikely(self) -> None:
+        """Say that the branch which comes next is hardly ever taken."""
+        self._unlikely.append(len(self.body))
+
     def signature(self) -> bytes:
         """The function's type."""
         return b"\x60" + sequence(self.parameters) + sequence(self.results)
 
     def encode(self) -> bytes:
         """The function as the code section has it."""
+        code = self._declarations() + bytes(self.body) + END
+        return unsigned(len(code)) + code
+
+    def hints(self) -> bytes:
+        """What the section of branch hints has of the function, after its number; nothing if there are none."""
+        first = len(self._declarations())
+        hints = [unsigned(first + place) + _UNLIKELY for place in self._unlikely]
+        return sequence(hints) if hints else b""
+
+    def _declarations(self) -> bytes:
+        """The locals."""
         runs: list[tuple[int, bytes]] = []
         for kind in self._locals:
             if runs and runs[-1][1] == kind:
                 runs[-1] = (runs[-1][0] + 1, kind)
             else:
                 runs.append((1, kind))
-        code = sequence([unsigned(count) + kind for count, kind in runs]) + bytes(self.body) + END
-        return unsigned(len(code)) + code
+        return sequence([unsigned(count) + kind for count, kind in runs])
 
 
 class ImportedMemory(NamedTuple):
@@ -96,6 +115,7 @@ class Module:
         self._imports: list[bytes] = []
         self._functions: list[tuple[int, bytes]] = []
         self._exports: list[bytes] = []
+        self._hints: list[bytes] = []
 
     def import_function(self, module: str, field: str, parameters: Sequence[bytes], results: Sequence[bytes]) -> int:
         """The number of a function that is imported; before any function is added."""
@@ -118,6 +138,8 @@ class Module:
         """
         number = self.next_number()
         self._functions.append((self._type(code.signature()), code.encode()))
+        if hints := code.hints():
+            self._hints.append(unsigned(number) + hints)
         if export is not None:
             self._exports.append(name(export) + b"\x00" + unsigned(number))
         return number
@@ -126,18 +148,19 @@ class Module:
         """The module's bytes."""
         imports = [*self._imports, *([] if self._memory is None else [self._memory.encode()])]
         sections = (
-            (1, list(self._types)),
-            (2, imports),
-            (3, [unsigned(kind) for kind, _ in self._functions]),
-            (7, self._exports),
-            (10, [code for _, code in self._functions]),
+            (1, b"", list(self._types)),
+            (2, b"", imports),
+            (3, b"", [unsigned(kind) for kind, _ in self._functions]),
+            (7, b"", self._exports),
+            (0, name(_HINTS), self._hints),
+            (10, b"", [code for _, code in self._functions]),
         )
-        return b"\0asm\x01\0\0\0" + b"".join(_section(number, items) for number, items in sections if items)
+        return b"\0asm\x01\0\0\0" + b"".join(_section(*section) for section in sections if section[2])
 
     def _type(self, signature: bytes) -> int:
         return self._types.setdefault(signature, len(self._types))
 
 
-def _section(number: int, items: Sequence[bytes]) -> bytes:
-    content = sequence(items)
+def _section(number: int, title: bytes, items: Sequence[bytes]) -> bytes:
+    content = title + sequence(items)
     return bytes([number]) + unsigned(len(content)) + content
