@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 from tenfold.core.errors import DeviceLostError
 from tenfold.devices.wasm.barrier import ABORT, ARRIVED, SLEEPERS
+from tenfold.devices.wasm.placement import Placement
 
 WAIT_SECONDS: Final = 0.1
 """How long the caller waits at a time. Where a lock cannot be interrupted (Windows), Ctrl-C takes as long."""
@@ -95,6 +96,7 @@ class Workers:
         self.count = count
         self._abort = abort
         self._queues: _Queues | None = None
+        self._placement = Placement(())
         self._end: weakref.finalize[..., Workers] | None = None
         self._is_running = False
         self._is_lost = False
@@ -117,8 +119,9 @@ class Workers:
         run = object()
         try:
             self._is_running = True
+            self._placement.spread()
             others = queues.jobs[1:] if brief else queues.jobs
-            for jobs in others:
+            for jobs in reversed(others):  # last the one that may wait until this thread sleeps
                 jobs.put(_Job(call, run))
             outcomes = [_done(_Job(call, run), 0, self._abort)] if brief else []
             outcomes += self._collect(queues, run, len(others))
@@ -170,6 +173,7 @@ class Workers:
             ]
             for thread in threads:
                 thread.start()
+            self._placement = Placement([thread.native_id for thread in threads if thread.native_id is not None])
             # Also at the end of the process, where threads that are still alive would be stopped wherever they are.
             self._end = weakref.finalize(self, _end, queues, threads, self._abort)
             self._queues = queues
