@@ -44,7 +44,7 @@ def sleeping_threads(count: int) -> Iterator[list[int]]:
 
 
 def set_processors(monkeypatch: pytest.MonkeyPatch, allowed: set[int], current: list[int]) -> dict[int, set[int]]:
-    """A system with these processors, the last of `current` being the caller's; where it is told that threads may run."""
+    """A system with these processors; the caller is on the last of `current`. Where it is told that threads may run."""
     told: dict[int, set[int]] = {}
     monkeypatch.setattr(placement, "_current_processor", lambda: current[-1])
     monkeypatch.setattr(os, "sched_getaffinity", lambda thread: set(allowed))

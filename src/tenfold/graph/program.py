@@ -126,7 +126,14 @@ class Program:
         """
         release_unreachable()
         wanted = self.graph.outputs if outputs is None else tuple(outputs)
-        values = self._run(feeds, wanted, self.resources, observe)
+        if _is_watched(observe):
+            values = self._interpreter(feeds, wanted).run(feeds, self.resources, observe)
+        else:
+            backend = active_backend()
+            form = self._form(backend, feeds, wanted)
+            if form is not None and form.is_one_plan:  # whose results are nobody else's
+                return form.run_plan([feeds[ref.node] for ref in form.plan_inputs])
+            values = self._run_chain(form, backend, feeds, wanted, self.resources)
         return own_handles(values, [*feeds.values(), *self.graph.constants.values()])
 
     def run_positional(
@@ -169,27 +176,37 @@ class Program:
         observe: Observer | None,
         report: Progress | None = None,
     ) -> list[Value]:
-        if observe is not None or INTERCEPTORS.get() or ENV.is_true("DEBUG"):
+        if _is_watched(observe):
             return self._interpreter(feeds, outputs).run(feeds, resources, observe)
         backend = active_backend()
-        program, finished = self, []
-        while True:
-            form = program._form(backend, feeds, outputs)
-            if form is None:
-                results = program._interpreter(feeds, outputs).run(feeds, resources)
-                break
+        return self._run_chain(self._form(backend, feeds, outputs), backend, feeds, outputs, resources, report)
+
+    def _run_chain(
+        self,
+        form: _Form | None,
+        backend: Backend,
+        feeds: Mapping[str, Value],
+        outputs: tuple[Ref, ...],
+        resources: Resources,
+        report: Progress | None = None,
+    ) -> list[Value]:
+        """Run a form, and what comes after its cuts; op by op from where there is no form yet."""
+        program, finished, results = self, [], list[Value]()
+        while form is not None:
             if report is not None and form.plan is not None:
                 backend.warmup(form.plan, report)
             values = form.run(feeds, resources)
             finished.append((form, values))
             if form.rest is None:
-                results = []
                 break
             program, outputs = form.rest, form.rest.graph.outputs
             feeds = {name: value_of(values, ref) for name, ref in form.rest_inputs.items()}
             for ref in form.rest_inputs.values():
                 if ref not in form.outputs:
                     values.pop(ref, None)
+            form = program._form(backend, feeds, outputs)
+        else:
+            results = program._interpreter(feeds, outputs).run(feeds, resources)
         for form, values in reversed(finished):
             later = iter(results)
             results = [next(later) if ref is None else value_of(values, ref) for ref in form.outputs]
@@ -277,6 +294,11 @@ class _Found(NamedTuple):
     form: _Form
     positions: tuple[int, ...]
     kernel_changes: int
+
+
+def _is_watched(observe: Observer | None) -> bool:
+    """Whether anybody wants to see kernels."""
+    return observe is not None or bool(INTERCEPTORS.get()) or ENV.is_true("DEBUG")
 
 
 def _patient_program(graph: Graph) -> Program:

@@ -66,6 +66,7 @@ class GraphModel:
         self._artifacts: ModelArtifacts | None = None
         self._loaded: LoadedGraph | None = None
         self._program: Program | None = None
+        self._asked: dict[str, ModelTensor] = {}
         self._resources: dict[str, Value] = {}
         self._weights: dict[str, Tensor] = {}
         self._intermediate: dict[str, list[Tensor]] = {}
@@ -130,6 +131,7 @@ class GraphModel:
             resources = Resources()
             self._program = Program(self._loaded.graph, resources)
             self._initialise(artifacts, arrays, resources)
+            self._asked = {tensor.name: tensor for tensor in self.inputs if tensor.name not in self._resources}
         except BaseException:
             self.dispose()
             raise
@@ -360,7 +362,7 @@ class GraphModel:
         return Pending.of(lambda: program.warmup(specs, on_progress))
 
     def _specs(self, shape: Shapes | None) -> dict[str, TensorSpec]:
-        asked = [tensor for tensor in self.inputs if tensor.name not in self._resources]
+        asked = [*self._asked.values()]
         if shape is None:
             given: Mapping[str, Sequence[int]] = {}
         elif isinstance(shape, Mapping):
@@ -392,7 +394,7 @@ class GraphModel:
 
     def _feeds(self, inputs: Inputs) -> tuple[dict[str, Value], list[Tensor]]:
         """The values to start from, by node name, and which tensors were made for that."""
-        asked = [tensor for tensor in self.inputs if tensor.name not in self._resources]
+        asked = self._asked
         if isinstance(inputs, Mapping):
             given = {self._input(name): value for name, value in inputs.items()}
         else:
@@ -400,15 +402,13 @@ class GraphModel:
             values = list(inputs) if several else [inputs]
             if len(values) != len(asked):
                 raise ValueError(
-                    f"GraphModel: {len(values)} inputs were given, but the model has {len(asked)}: "
-                    f"{', '.join(tensor.name for tensor in asked)}."
+                    f"GraphModel: {len(values)} inputs were given, but the model has {len(asked)}: {', '.join(asked)}."
                 )
-            given = {tensor.name: value for tensor, value in zip(asked, values, strict=True)}
-        known = {tensor.name: tensor for tensor in asked}
+            given = dict(zip(asked, values, strict=True))
         feeds: dict[str, Value] = dict(self._resources)
         made = []
         for name, value in given.items():
-            expected = known.get(name)
+            expected = asked.get(name)
             dtype = expected.dtype if expected is not None and expected.dtype else "string_or_numeric"
             tensor = convert_to_tensor(value, name, "GraphModel", dtype)
             if tensor is not value:

@@ -8,7 +8,7 @@ before has left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -50,7 +50,6 @@ class WasmPlan:
 
     def __init__(self, backend: WasmBackend, plan: Plan) -> None:
         self._backend = backend
-        self._specs = [plan.specs[number] for number in plan.outputs]
         batch = batch_of(plan)
         self.samples = 1 if batch is None else batch.samples
         self.plan = plan if batch is None else batch.sample
@@ -58,6 +57,15 @@ class WasmPlan:
         with backend.lock:
             self.resident = self._made_resident()
         self._run = self.resident.module.function(RUN)
+        layout = self.resident.layout
+        # The last sample, too, needs room for whole vectors.
+        self._blocks = [nbytes * (self.samples - 1) + aligned(nbytes) for nbytes in layout.fresh]
+        self._arena = aligned(layout.arena)
+        self._work = layout.work * self.samples
+        self._outputs = [
+            _Output(result, layout.results.index(result), *plan.specs[number])
+            for result, number in zip(layout.results, plan.outputs, strict=True)
+        ]
 
     def _made_resident(self) -> Resident:
         """The module in memory with its constants: another plan's, or found on disk, or made."""
@@ -111,9 +119,8 @@ class WasmPlan:
             allocator = backend.device.allocator
             blocks: list[int] = []
             try:
-                for nbytes in layout.fresh:
-                    # The last sample, too, needs room for whole vectors.
-                    blocks.append(allocator.allocate(nbytes * (self.samples - 1) + aligned(nbytes)))
+                for nbytes in self._blocks:
+                    blocks.append(allocator.allocate(nbytes))
                 self.run([storage.data for storage in given], blocks)
             except BaseException:
                 for address in blocks:
@@ -141,38 +148,51 @@ class WasmPlan:
 
     def run(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         """Run the module over inputs and outputs at these addresses."""
-        backend, layout = self._backend, self.resident.layout
-        device, work = backend.device, layout.work
+        backend, resident, work = self._backend, self.resident, self._work
+        device = backend.device
         count = device.threads_count
-        arena = backend.workspace.at_least(aligned(layout.arena) + layout.scratch * count)
-        constants = self.resident.constants
-        arguments = (self.samples, arena, constants, arena + aligned(layout.arena), *inputs, *outputs)
-        brief = work * self.samples < WORTH_INTERRUPTING
-        if not brief or (count > 1 and work * self.samples >= WORTH_SHARING):
-            device.run(self.resident.module, RUN, *arguments, brief=brief)
+        arena = backend.workspace.at_least(self._arena + resident.layout.scratch * count)
+        arguments = (self.samples, arena, resident.constants, arena + self._arena, *inputs, *outputs)
+        brief = work < WORTH_INTERRUPTING
+        if not brief or (count > 1 and work >= WORTH_SHARING):
+            device.run(resident.module, RUN, *arguments, brief=brief)
         else:
             self._run(0, 1, *arguments)
 
     def _results(self, inputs: Sequence[Storage], blocks: Sequence[int]) -> list[Operand]:
-        layout, storages = self.resident.layout, dict[Result, Storage]()
         results: list[Operand] = []
-        for result, (shape, dtype) in zip(layout.results, self._specs, strict=True):
-            storage = storages.get(result)
-            if storage is None:
-                storage = storages[result] = self._storage(result, shape, dtype, inputs, blocks)
+        for output in self._outputs:
+            if output.first < len(results):
+                storage = results[output.first].storage
+            else:
+                storage = self._storage(output, inputs, blocks)
             storage.hold()
-            results.append(TensorInfo(storage, shape, dtype))
+            results.append(TensorInfo(storage, output.shape, output.dtype))
         return results
 
-    def _storage(
-        self, result: Result, shape: Shape, dtype: DType, inputs: Sequence[Storage], blocks: Sequence[int]
-    ) -> Storage:
-        kind, number = result
+    def _storage(self, output: _Output, inputs: Sequence[Storage], blocks: Sequence[int]) -> Storage:
+        (kind, number), _, shape, dtype = output
+        if kind is Kind.OUTPUT:
+            return self._backend.adopt(blocks[number], shape, dtype, self.resident.layout.fresh[number] * self.samples)
         if kind is Kind.INPUT:
             return inputs[number]
-        if kind is Kind.CONSTANT:
-            return self._backend.write(self.plan.constants[number].numpy(), shape, dtype)
-        return self._backend.adopt(blocks[number], shape, dtype, self.resident.layout.fresh[number] * self.samples)
+        return self._backend.write(self.plan.constants[number].numpy(), shape, dtype)
+
+
+class _Output(NamedTuple):
+    """An output of a plan.
+
+    Attributes:
+        result: where it is found.
+        first: the number of the first output that is found there.
+        shape: of it.
+        dtype: of it.
+    """
+
+    result: Result
+    first: int
+    shape: Shape
+    dtype: DType
 
 
 def _leave_to_host(backend: WasmBackend, plan: Plan) -> None:
