@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -68,6 +69,25 @@ def test_nearest_copies_one_pixel(given_size, wanted, mode, channels):
                     place = math.floor(i * (size / count))
                 places.append(min(place, size - 1))
             np.testing.assert_array_equal(got[:, row, column], images[:, places[0], places[1]])
+
+
+@pytest.mark.parametrize("mode", [(False, False), (True, False), (False, True)])
+def test_nearest_is_exact_where_floats_round(mode: tuple[bool, bool]) -> None:
+    for size in range(1, 32):
+        line = np.arange(size, dtype=np.float32).reshape(1, size, 1, 1)
+        for wanted in range(1, 32):
+            got = resize_nearest_neighbor(line, size=(wanted, 1), align_corners=mode[0], half_pixel_centers=mode[1])
+            assert got.ravel().tolist() == [
+                min(exactly_nearest(i, size, wanted, *mode), size - 1) for i in range(wanted)
+            ]
+
+
+def exactly_nearest(i: int, size: int, wanted: int, align_corners: bool, half_pixel_centers: bool) -> int:
+    if align_corners and wanted > 1:
+        return math.floor(Fraction(i * (size - 1), wanted - 1) + Fraction(1, 2))
+    if half_pixel_centers:
+        return math.floor((i + Fraction(1, 2)) * Fraction(size, wanted))
+    return math.floor(Fraction(i * size, wanted))
 
 
 @settings(max_examples=60, deadline=None)

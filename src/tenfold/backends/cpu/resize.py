@@ -70,11 +70,16 @@ def _cheapest_order(shape: Sequence[int], size: Sequence[int]) -> tuple[int, int
 
 
 def _position(size: int, wanted: int, align_corners: bool, half_pixel_centers: bool) -> np.ndarray:
-    """Where each wanted pixel lies between the given ones, in their numbering; never decreasing."""
-    step = (size - 1) / (wanted - 1) if align_corners and wanted > 1 else size / wanted if wanted else 0.0
+    """Where each wanted pixel lies between the given ones, in their numbering; never decreasing.
+
+    Quotients of whole numbers: what lies at a given pixel lies there to the last bit.
+    """
+    number = np.arange(wanted)
+    if align_corners and wanted > 1:
+        return number * (size - 1) / (wanted - 1)
     if half_pixel_centers:
-        return (np.arange(wanted) + 0.5) * step - 0.5
-    return np.arange(wanted) * step
+        return ((2 * number + 1) * size - wanted) / (2 * wanted)
+    return number * size / max(wanted, 1)
 
 
 def _neighbours(
