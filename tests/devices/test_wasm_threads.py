@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from tenfold.core.errors import DeviceLostError, TrapError
+from tenfold.devices.wasm import workers as workers_module
+from tenfold.devices.wasm.barrier import LONG_SPINS, SHORT_SPINS, SPINS
 from tenfold.devices.wasm.native import NativeModule, NativeWasmDevice
 from tests.devices.wasm_modules import module, threads_module
 from tests.shared import REPOSITORY
@@ -137,6 +139,21 @@ def test_the_number_of_threads(device: NativeWasmDevice, threads: NativeModule) 
             device.set_threads_count(count)
     device.dispose()
     assert len(workers()) == others
+
+
+@pytest.mark.parametrize(("processors", "spins"), [(1, SHORT_SPINS), (2, LONG_SPINS), (3, LONG_SPINS)])
+def test_who_has_no_processor_of_its_own_soon_sleeps(
+    processors: int,
+    spins: int,
+    device: NativeWasmDevice,
+    threads: NativeModule,
+    counters: tuple[int, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers_module, "cores", lambda: processors)
+    device.set_threads_count(2)
+    assert still_works(device, threads, counters)
+    assert device.memory.read(SPINS, (1,), np.int32).item() == spins
 
 
 def test_threads_end_with_their_device() -> None:

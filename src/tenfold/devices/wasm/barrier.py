@@ -3,7 +3,7 @@
 Whoever arrives last begins a new generation; the others watch the number of the generation, first by reading it over
 and over, then asleep. Sleepers look up from time to time, and everybody looks at the abort word: once it is set, the
 barrier traps instead of returning, which ends the function that called it. The host sets it from outside, by a plain
-store, when it is interrupted or when a thread has failed.
+store, when it is interrupted or when a thread has failed. It also says how long to watch before sleeping.
 
 (It is no module of its own because wasmtime ends the process when code runs out of a shared memory that two instances
 in one store import.)
@@ -30,12 +30,18 @@ from tenfold.codegen.wasm.instructions import (
 
 # A line of the processor's cache each, so that watching one does not slow the others down.
 ABORT: Final = 64
+SPINS: Final = ABORT + 4
 ARRIVED: Final = 128
 GENERATION: Final = 192
 SLEEPERS: Final = 256
 
-SPINS: Final = 20_000
-"""How often the generation is read before sleeping: some tens of microseconds, about what waking up takes."""
+LONG_SPINS: Final = 100_000
+"""How often the generation is read before sleeping where each thread has a processor: one or two tenths of a
+millisecond. Waking a sleeper takes one where its processor sleeps, too, and threads that share their work by pieces are
+seldom longer apart."""
+
+SHORT_SPINS: Final = 1_000
+"""How often where there are more threads than processors: then who watches may keep from running whom it waits for."""
 
 SLEEP_NANOSECONDS: Final = 20_000_000
 """After how long a sleeper looks at the abort word."""
@@ -62,7 +68,7 @@ def _barrier() -> Code:
     code.emit(CODES["loop"] + EMPTY_BLOCK)
     code.emit(*_return_if_begun(generation), *_trap_if_aborted())
     code.emit(local_get(spins), i32_const(1), CODES["i32.add"], local_tee(spins))
-    code.emit(i32_const(SPINS), CODES["i32.lt_u"], CODES["br_if"] + unsigned(0))
+    code.emit(*_load(SPINS), CODES["i32.lt_u"], CODES["br_if"] + unsigned(0))
     code.emit(*_sleep(generation), CODES["br"] + unsigned(0), END)
     return code
 

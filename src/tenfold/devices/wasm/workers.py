@@ -20,7 +20,8 @@ from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
 from tenfold.core.errors import DeviceLostError
-from tenfold.devices.wasm.barrier import ABORT, ARRIVED, SLEEPERS
+from tenfold.devices.host import cores
+from tenfold.devices.wasm.barrier import ABORT, ARRIVED, LONG_SPINS, SHORT_SPINS, SLEEPERS, SPINS
 from tenfold.devices.wasm.placement import Placement
 
 WAIT_SECONDS: Final = 0.1
@@ -38,9 +39,13 @@ class AbortWord:
 
     def __init__(self, base: int, owner: object) -> None:
         self._owner = owner
-        self._abort, *self._counts = (
-            ctypes.c_int32.from_address(base + address) for address in (ABORT, ARRIVED, SLEEPERS)
+        self._abort, self._spins, *self._counts = (
+            ctypes.c_int32.from_address(base + address) for address in (ABORT, SPINS, ARRIVED, SLEEPERS)
         )
+
+    def expect(self, threads: int) -> None:
+        """Let so many threads wait for each other as is best for the processors there are."""
+        self._spins.value = LONG_SPINS if threads <= cores() else SHORT_SPINS
 
     def set(self) -> None:
         """Let every thread that comes to a barrier, or waits at one, trap."""
@@ -165,6 +170,7 @@ class Workers:
     def _started(self) -> _Queues:
         if self._queues is None:
             queues = _Queues(tuple(SimpleQueue() for _ in range(self.count)), SimpleQueue())
+            self._abort.expect(self.count)
             threads = [
                 threading.Thread(
                     target=_work, args=(number, queues, self._abort), name=f"tenfold-wasm-{number}", daemon=True
