@@ -19,7 +19,7 @@ from tenfold.codegen.routines.windows import slide
 from tenfold.codegen.wasm.targets import target
 from tenfold.core.windows import Axis
 from tests.codegen.scheduled import Runner
-from tests.codegen.wasm_machine import Machine
+from tests.codegen.wasm_machine import MARGIN, Machine
 
 RNG = np.random.default_rng(23)
 TARGETS = [target(engine, relaxed=relaxed) for engine in ("wasmtime", "v8") for relaxed in (False, True)]
@@ -261,6 +261,10 @@ SLIDES = [
     (3, 40, 2, (1, 3), 3, 1, "valid"),
     (1, 1, 4, (3, 3), 1, 1, "same"),
     (4, 4, 4, (3, 3), 1, 4, "same"),
+    (3, 40, 4, (3, 3), 1, 1, "same"),
+    (2, 61, 5, (3, 3), 2, 1, "same"),
+    (12, 47, 4, (3, 3), 1, 9, "same"),
+    (6, 33, 5, (6, 6), 2, 1, "same"),
 ]
 
 
@@ -288,6 +292,17 @@ def test_sliding_windows(
             routine = slide(kind, Array(want.shape, "float32"), rows, columns, one)
             got = output_of(runner, routine.program, {"x": x, "weights": w}).reshape(want.shape)
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=f"{kind} {one.name}")
+
+
+def test_rows_above_the_image_may_lie_before_the_memory(machine: Machine) -> None:
+    x, w = floats(1, 2, 9, 2048), floats(3, 3, 2048)
+    assert x[0, 0].nbytes > MARGIN
+    rows, columns = windows_along(2, 3, 1, 1, "same"), windows_along(9, 3, 1, 1, "same")
+    want = np.add.reduce([part * w[p, q] for p, q, part in seen_by_taps(x, rows, columns, 0)])
+    for one in TARGETS:
+        routine = slide("depthwise", Array(want.shape, "float32"), rows, columns, one)
+        got = output_of(machine.run, routine.program, {"x": x, "weights": w}).reshape(want.shape)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5, err_msg=one.name)
 
 
 def test_extremes_of_windows_are_nan_where_one_tap_is(machine: Machine) -> None:

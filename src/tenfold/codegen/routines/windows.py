@@ -1,9 +1,9 @@
 """Sliding windows over channels: depthwise convolution, and sums and extremes as pooling needs them.
 
 Lanes are channels. A tile is several neighbouring windows of a row, which share most of what they see: each column of
-the image is loaded once a row. Rows of a window are a loop, from the first that lies inside the image to the last; for
-columns at the sides of the image there are tiles of their own, which leave out the taps that see padding. So nothing is
-padded, and no tap is asked where it is.
+the image is loaded once a row. The rows of a window stand one after the other, each in a branch that is taken where the
+row lies inside the image; those of large windows are a loop. For columns at the sides of the image there are tiles of
+their own, which leave out the taps that see padding. So nothing is padded, and no tap is asked where it is.
 """
 
 from __future__ import annotations
@@ -13,20 +13,27 @@ from typing import Final
 
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.builder import Builder
-from tenfold.codegen.loops.program import I32, Buffer, Register, Target, Value, vector
+from tenfold.codegen.loops.program import CONDITION, I32, Buffer, Register, Target, Value, vector
 from tenfold.codegen.routines.output import Output
 from tenfold.codegen.routines.routine import Routine, Walk
 from tenfold.codegen.schedule.scopes import Nest
 from tenfold.core.windows import Axis
 
-KINDS: Final = ("depthwise", "sum", "max", "min", "largest")
+WINDOWS: Final = {"depthwise": 7, "sum": 7, "largest": 7, "max": 4, "min": 4}
+"""Windows of a tile, by how they are combined. Some sums have to be independent of each other, as each addition waits
+four cycles for the one before (four windows: 31 GFLOP/s of 50, seven: 38); two registers a window are too many of them.
+"""
 
-WINDOWS: Final = 4
-"""Windows of a tile."""
+KINDS: Final = tuple(WINDOWS)
 
-WHOLE_ROW: Final = 8
-"""Rows up to this length are one tile, if their windows are neighbours (7 x 7 pixels of 960 channels: 39 GFLOP/s, not
-31)."""
+WRITTEN_OUT: Final = 25
+"""Windows of so many taps have no loop over their rows."""
+
+SPARE: Final = 3
+"""Registers that a tile leaves to the epilogue's constants and to a product."""
+
+State = Sequence[Register]
+"""What a window has combined so far."""
 
 Seen = tuple[int, list[tuple[int, int]]]
 """A column of the image, and the windows that see it, each with the number of its tap."""
@@ -78,8 +85,9 @@ class _Windows:
         self.channel = channel
         self.x = Buffer("x", "float32", self.batch * rows.size * columns.size * self.channels)
         self.weights = Buffer("weights", "float32", rows.window * columns.window * self.channels)
+        self._limits: tuple[Value, Value] | None = None
         self.vector = vector("f32", b.width)
-        self.tile = self.width if columns.stride == 1 and self.width <= WHOLE_ROW else WINDOWS
+        self.tile = WINDOWS[kind]
         self.column_bytes = self.channels * 4
         self.row_bytes = columns.size * self.column_bytes
 
@@ -117,8 +125,18 @@ class _Windows:
                 variables[axis.number] = value
                 bits |= self.output.bit(axis)
         nest.open_fixed(variables, bits)
-        # The taps that see the image: those from `first` to `last`.
         top = row * rows.stride - rows.before
+        self._top = b.address(self.x, image * (rows.size * self.row_bytes) + top * self.row_bytes)
+        self._weights = b.address(self.weights) if self.kind == "depthwise" else None
+        if rows.window * self.columns.window > WRITTEN_OUT:
+            self._limits = self._seen_rows(top)
+        else:
+            self._inside = [self._is_inside(top, tap) for tap in range(rows.window)]
+        self._all_columns(nest)
+
+    def _seen_rows(self, top: Value) -> tuple[Value, Value]:
+        """The taps along the rows that see the image: the first, and the one after the last."""
+        b, rows = self.b, self.rows
         zero, taps = b.constant(0, I32), b.constant(rows.window, I32)
         first, last = zero, taps
         if rows.before:
@@ -127,38 +145,52 @@ class _Windows:
         if rows.after:
             below = (rows.size - 1 - top + rows.dilation) / rows.dilation
             last = b.binary("min", b.binary("max", below, zero), taps)
-        start = image * (rows.size * self.row_bytes) + (top + first * rows.dilation) * self.row_bytes
-        self._left = b.address(self.x, start)
-        self._weights = None
-        if self.kind == "depthwise":
-            self._weights = b.address(self.weights, first * (self.columns.window * self.column_bytes))
-        self._count = b.binary("max", last - first, zero)
-        self._all_columns(nest)
+        return first, b.binary("max", last, first)
+
+    def _is_inside(self, top: Value, tap: int) -> Value:
+        """Whether a tap along the rows sees the image."""
+        b, rows = self.b, self.rows
+        below = tap * rows.dilation
+        position = top + below
+        inside = []
+        if below < rows.before:
+            inside.append(position >= 0)
+        if (self.height - 1) * rows.stride - rows.before + below >= rows.size:
+            inside.append(position < rows.size)
+        if not inside:
+            return b.constant(True, CONDITION)
+        return inside[0] if len(inside) == 1 else inside[0] & inside[1]
 
     def _all_columns(self, nest: Nest) -> None:
         """All windows of the row: tiles at the left, a loop over those that see no padding, tiles at the right."""
-        columns, width = self.columns, self.width
-        inner_first = -(-columns.before // columns.stride)
-        reach = columns.size + columns.before - (columns.window - 1) * columns.dilation - 1
-        inner_end = max(min(reach // columns.stride + 1, width), 0) if reach >= 0 else 0
-        at = 0
-        while at < width:
-            free = inner_end - at
-            if at >= inner_first and free >= 2 * self.tile and self.column is not None:
-                end = at + free // self.tile * self.tile
-                nest.open_loop(self.column.number, self.output.bit(self.column), at, end, self.tile)
-                place = nest.variable(self.column.number, self.output.bit(self.column))
-                self._tile(nest, place, None, self.tile)
-                at = end
-            else:
-                count = min(self.tile, width - at)
-                if at < inner_first <= at + self.tile < inner_end:
-                    # Only windows that see padding, as those in a loop are cheaper.
-                    count = max(1, inner_first - at)
-                variables = {} if self.column is None else {self.column.number: at}
-                nest.open_fixed(variables, self.output.bit(self.column))
-                self._tile(nest, at, at, count)
-                at += count
+        first, end = self._middle()
+        self._at_side(nest, 0, first)
+        if end > first and self.column is not None:
+            bit = self.output.bit(self.column)
+            nest.open_loop(self.column.number, bit, first, end, self.tile)
+            self._tile(nest, nest.variable(self.column.number, bit), None, self.tile)
+            nest.close()
+        self._at_side(nest, end, self.width)
+
+    def _middle(self) -> tuple[int, int]:
+        """The windows that are left to a loop: whole tiles, so many that those at the sides are nearly whole, too."""
+        columns, width, tile = self.columns, self.width, self.tile
+        left = min(-(-columns.before // columns.stride), width)
+        room = columns.size + columns.before - (columns.window - 1) * columns.dilation - 1
+        right = width - max(left, min(room // columns.stride + 1, width))
+        at_sides = max(1, -(-left // tile)) + max(1, -(-right // tile))
+        tiles = max(0, min(-(-width // tile) - at_sides, (width - left - right) // tile))
+        others = width - tiles * tile
+        first = max(left, min(-(-others // 2), others - right)) if tiles else width
+        return first, first + tiles * tile
+
+    def _at_side(self, nest: Nest, start: int, end: int) -> None:
+        """Tiles of some windows, as equal as can be."""
+        tiles = -(-(end - start) // self.tile)
+        for number in range(tiles):
+            at, stop = (start + (end - start) * n // tiles for n in (number, number + 1))
+            nest.open_fixed({} if self.column is None else {self.column.number: at}, self.output.bit(self.column))
+            self._tile(nest, at, at, stop - at)
             nest.close()
 
     def _tile(self, nest: Nest, at: Value | int, known: int | None, count: int) -> None:
@@ -166,7 +198,7 @@ class _Windows:
         b, columns, width = self.b, self.columns, self.b.width
         first = at * columns.stride - columns.before
         seen = self._seen(known, count)
-        left = b.move(self._left, first * self.column_bytes)
+        left = b.move(self._top, first * self.column_bytes)
         channel_bytes = width * 4
         pixel = b.register(left)
         weight = None if self._weights is None else b.register(self._weights)
@@ -205,30 +237,60 @@ class _Windows:
 
     def _combined(self, pixel: Register, weight: Register | None, seen: Sequence[Seen], count: int) -> list[Value]:
         """What windows combine of one vector of channels, row by row."""
-        b, columns = self.b, self.columns
+        b = self.b
         states = [self._begun() for _ in range(count)]
-        at = b.register(pixel.value)
-        weights = None if weight is None else b.register(weight.value)
-        taps = sorted({tap for _, uses in seen for _, tap in uses})
-        with b.loop(0, self._count):
-            loaded: dict[int, Value] = {}
-            if weights is not None:
-                for tap in taps:
-                    loaded[tap] = b.load(self.vector, weights.value, tap * self.column_bytes)
-            lowest = min((offset for offset, _ in seen), default=0)
-            here = b.move(at.value, lowest * self.column_bytes) if lowest else at.value
-            for offset, uses in seen:
-                value = b.load(self.vector, here, (offset - lowest) * self.column_bytes)
-                for window, tap in uses:
-                    self._combine(states[window], value, loaded.get(tap))
-            at.value = b.move(at.value, self.rows.dilation * self.row_bytes)
-            if weights is not None:
-                weights.value = b.move(weights.value, columns.window * self.column_bytes)
+        step, of_weights = self.rows.dilation * self.row_bytes, self.columns.window * self.column_bytes
+        if self._limits is None:
+            for tap, inside in enumerate(self._inside):
+                with b.branch(inside):
+                    at = b.move(pixel.value, tap * step)
+                    self._combine_row(states, at, None if weight is None else weight.value, tap * of_weights, seen)
+        else:
+            first, end = self._limits
+            row = b.register(b.move(pixel.value, first * step))
+            weights = None if weight is None else b.register(b.move(weight.value, first * of_weights))
+            with b.loop(first, end):
+                self._combine_row(states, row.value, None if weights is None else weights.value, 0, seen)
+                row.value = b.move(row.value, step)
+                if weights is not None:
+                    weights.value = b.move(weights.value, of_weights)
         return [self._ended(state) for state in states]
+
+    def _combine_row(
+        self,
+        states: Sequence[State],
+        pixel: Value,
+        weights: Value | None,
+        start: int,
+        seen: Sequence[Seen],
+    ) -> None:
+        """Combine what windows see of one row, some columns at once: as many as there are registers left.
+
+        Args:
+            states: what windows have combined so far.
+            pixel: where the first tap of the first window is, be that inside the image or not.
+            weights: where weights are, if there are any.
+            start: those of the row begin so many bytes later.
+            seen: what they see.
+        """
+        b = self.b
+        loaded: dict[int, Value] = {}
+        if weights is not None:
+            for tap in sorted({tap for _, uses in seen for _, tap in uses}):
+                loaded[tap] = b.load(self.vector, weights, start + tap * self.column_bytes)
+        at_once = max(2, b.target.registers - SPARE - len(loaded) - sum(map(len, states)))
+        lowest = min((offset for offset, _ in seen), default=0)
+        here = b.move(pixel, lowest * self.column_bytes) if lowest else pixel
+        for number, (offset, uses) in enumerate(seen):
+            if number and number % at_once == 0:
+                b.fence(here)
+            value = b.load(self.vector, here, (offset - lowest) * self.column_bytes)
+            for window, tap in uses:
+                self._combine(states[window], value, loaded.get(tap))
 
     # --- how taps are combined -------------------------------------------------------------------------------
 
-    def _begun(self) -> list[Register]:
+    def _begun(self) -> State:
         b = self.b
         start = {"max": float("-inf"), "largest": float("-inf"), "min": float("inf")}.get(self.kind, 0.0)
         state = [b.register(b.constant(start, self.vector))]
@@ -236,7 +298,7 @@ class _Windows:
             state.append(b.register(b.constant(False, vector("b1", b.width))))
         return state
 
-    def _combine(self, state: Sequence[Register], value: Value, weight: Value | None) -> None:
+    def _combine(self, state: State, value: Value, weight: Value | None) -> None:
         b = self.b
         if weight is not None:
             state[0].value = b.madd(value, weight, state[0].value)
@@ -248,7 +310,7 @@ class _Windows:
             state[0].value = b.binary(f"p{self.kind}", state[0].value, value)
             state[1].value = state[1].value | value.differs(value)
 
-    def _ended(self, state: Sequence[Register]) -> Value:
+    def _ended(self, state: State) -> Value:
         if len(state) == 1:
             return state[0].value
         return self.b.select(state[1].value, float("nan"), state[0].value)

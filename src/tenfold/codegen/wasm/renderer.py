@@ -193,14 +193,16 @@ class _Renderer:
     def _branch(self, branch: Branch) -> None:
         self._emit(branch.condition)
         self._open("if")
+        self._exits.append(self._depth)
         self._block(branch.then)
         if branch.otherwise.items:
             self._out += CODES["else"]
             self._block(branch.otherwise)
+        self._exits.pop()
         self._close()
 
     def _fence(self, fence: Fence) -> None:
-        """Leave the loop if a buffer lies at 0, where none does.
+        """Leave the loop or the branch if a buffer lies at 0, where none does.
 
         The engine is told so. It then puts what would happen at the end of the function instead of jumping over it:
         products are a seventh faster where a core is shared.
