@@ -150,3 +150,16 @@ def test_floor_div_rounds_the_quotient_of_floats() -> None:
     b = np.array([2, 2, np.inf, np.inf, 0, 0, 0, -2, 1], np.float32)
     with np.errstate(all="ignore"):
         assert_same(tf.floor_div(a, b), np.floor(a / b))
+
+
+def test_floor_div_rounds_once() -> None:
+    a, b = np.array([1, 7, -2.5], np.float32), np.array([0.1, 0.1, -0.001], np.float32)
+    assert_same(tf.floor_div(a, b), np.floor_divide(a, b))
+
+
+def test_powers_of_integers_wrap() -> None:
+    pairs = [(17, 16), (3, 40), (-3, 21), (2, 31), (-2, 32), (0, 0), (0, 5), (5, 1)]
+    below = [((1, -1), 1), ((-1, -3), -1), ((-1, -4), 1), ((2, -1), 0), ((-7, -2), 0), ((0, -1), 0)]
+    want = [(base**exponent + 2**31) % 2**32 - 2**31 for base, exponent in pairs]
+    base, exponent = np.array([*pairs, *(pair for pair, _ in below)], np.int32).T
+    assert_same(tf.pow(base, exponent), np.array([*want, *(power for _, power in below)], np.int32))

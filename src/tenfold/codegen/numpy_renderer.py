@@ -259,8 +259,12 @@ def _complex(real: Any, imag: Any, out: np.ndarray | None = None) -> np.ndarray:
 
 
 def _int_power(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
-    """In double precision and back, so that negative exponents are legal: 2 ** -1 is 0."""
-    return _into(cast_array(np.asarray(np.power(np.asarray(x, np.float64), y)), "int32"), out)
+    """Powers wrap; NumPy refuses negative exponents, which leave 1 and -1 what they are and make 0 of all others."""
+    y = np.asarray(y)
+    if (y >= 0).all():
+        return _into(np.power(x, y), out)
+    is_one = np.abs(x) == 1
+    return _into(np.where(is_one | (y >= 0), np.power(x, np.where(y < 0, y & 1, y)), 0), out)
 
 
 def _int_reciprocal(x: Any, out: np.ndarray | None = None) -> np.ndarray:
@@ -270,12 +274,14 @@ def _int_reciprocal(x: Any, out: np.ndarray | None = None) -> np.ndarray:
 def _floor_divide(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
     """Integers divided by zero give 0, and the least by -1 wraps, both without a warning.
 
-    Floats are divided, and then rounded: NumPy's own function makes NaN of an infinite quotient's remainder.
+    Floats are divided as doubles, so that 1 is less than ten times a float32 of 0.1, and the quotient rounded: NumPy's
+    own function makes NaN of an infinite quotient's remainder.
     """
-    if np.result_type(x, y).kind in "biu":
+    dtype = np.result_type(x, y)
+    if dtype.kind in "biu":
         return _into(np.floor_divide(x, y), out)
-    quotient = np.divide(x, y, out=out)
-    return np.asarray(np.floor(quotient, out=out))
+    quotient = np.divide(x, y, dtype=np.float64)
+    return _into(np.floor(quotient).astype(dtype), out)
 
 
 def _int_remainder(x: Any, y: Any, out: np.ndarray | None = None) -> np.ndarray:
