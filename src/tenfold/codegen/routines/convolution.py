@@ -7,7 +7,10 @@ where padding, strides and dilations end, and the image is read where it lies.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from itertools import product
 from math import prod
+from operator import and_
 from typing import Final
 
 from tenfold.codegen.compute import Array
@@ -21,6 +24,9 @@ _AT_ONCE: Final = 8
 
 LONGEST_LINE: Final = 16
 """So many elements, at most, that a line of a window sees side by side are spread without a loop."""
+
+SMALL_WINDOW: Final = 48
+"""Windows of so many elements are spread by one piece of code where they lie inside the image."""
 
 _Some = Callable[[int], None]
 """Does something for so many channels."""
@@ -96,16 +102,49 @@ class _Convolution(OuterProducts):
             top = y * down.stride - down.before
             left = x * along.stride - along.before
             written = b.register(b.address(self.scratch, number.value * (b.width * 4)))
-            with b.loop(first, last) as tap:
+            corner = b.move(rows, ((image * down.size + top) * along.size + left) * (self._channels * 4))
+            if length > SMALL_WINDOW or length < self.depth:
+                self._spread_lines(corner, top, left, (first, last), written)
+            else:
+                self._spread_window(corner, top, left, written)
+
+    def _spread_window(self, corner: Value, top: Value, left: Value, written: Register) -> None:
+        """Spread all that a small window sees: at once where it lies inside the image."""
+        down, along = self._window_rows, self._window_columns
+        inside = [_is_inside(at, axis) for at, axis in ((top, down), (left, along)) if axis.before or axis.after]
+        if not inside:
+            self._copy_window(corner, written)
+            return
+        with self.b.branch(reduce(and_, inside)) as whole:
+            self._copy_window(corner, written)
+            whole.otherwise()
+            self._spread_lines(corner, top, left, (0, down.window), written)
+
+    def _copy_window(self, corner: Value, written: Register) -> None:
+        """Spread all that a window sees that lies inside the image."""
+        down, along = self._window_rows, self._window_columns
+        # Elements lie side by side: those of a line, or of a pixel where pixels lie apart.
+        runs, count = (along.window, self._channels) if along.dilation > 1 else (1, self._across)
+        for number, (p, q) in enumerate(product(range(down.window), range(runs))):
+            place = (p * down.dilation * along.size + q * along.dilation) * self._channels
+            self._spread_elements(corner, place * 4, written.value, number * count * self._element_bytes, count)
+
+    def _spread_lines(
+        self, corner: Value, top: Value, left: Value, lines: tuple[Value | int, Value | int], written: Register
+    ) -> None:
+        """Spread some lines of what a window sees, whose first tap may lie outside the image."""
+        b, down, along = self.b, self._window_rows, self._window_columns
+        with b.loop(*lines) as tap:
+            step = down.dilation * along.size * self._channels * 4
+            line = b.move(corner, tap.value * step)
+            if down.before or down.after:
                 here = top + tap.value * down.dilation
-                position = ((image * down.size + here) * along.size + left) * self._channels
-                if down.before or down.after:
-                    with b.branch((here >= 0) & (here < down.size)) as inside:
-                        self._spread_line(b.move(rows, position * 4), left, written)
-                        inside.otherwise()
-                        self._clear(b.constant(along.window, I32), written)
-                else:
-                    self._spread_line(b.move(rows, position * 4), left, written)
+                with b.branch((here >= 0) & (here < down.size)) as inside:
+                    self._spread_line(line, left, written)
+                    inside.otherwise()
+                    self._clear(b.constant(along.window, I32), written)
+            else:
+                self._spread_line(line, left, written)
 
     def _spread_line(self, source: Value, left: Value, written: Register) -> None:
         """Spread what one line of a window sees, which begins at a column that may lie before the image."""
@@ -113,8 +152,7 @@ class _Convolution(OuterProducts):
         if not along.before and not along.after:
             self._copy_all(source, written)
             return
-        reach = (along.window - 1) * along.dilation
-        with b.branch((left >= 0) & (left < along.size - reach)) as inside:
+        with b.branch(_is_inside(left, along)) as inside:
             self._copy_all(source, written)
             inside.otherwise()
             self._copy_some(source, left, written)
@@ -154,11 +192,28 @@ class _Convolution(OuterProducts):
 
     def _copy_elements(self, read: Register, written: Register, count: int) -> None:
         """Spread elements that lie side by side."""
-        b, element = self.b, self._element_bytes
-        for k in range(count):
-            b.store(written.value, b.load_splat(self.kind, read.value, k * 4), k * element)
+        b = self.b
+        self._spread_elements(read.value, 0, written.value, 0, count)
         read.value = b.move(read.value, count * 4)
-        written.value = b.move(written.value, count * element)
+        written.value = b.move(written.value, count * self._element_bytes)
+
+    def _spread_elements(self, source: Value, start: int, written: Value, place: int, count: int) -> None:
+        """Spread elements that lie side by side, given addresses and offsets in bytes.
+
+        Where the target is `ordered` it takes two instructions to spread an element of the memory, and one to spread an
+        element of a vector.
+        """
+        b = self.b
+        loaded = source
+        for k in range(count):
+            if b.target.ordered:
+                lane = k % b.width
+                if lane == 0:
+                    loaded = b.load(self.kind, source, start + k * 4)
+                element = b.shuffle(loaded, loaded, [lane] * b.width)
+            else:
+                element = b.load_splat(self.kind, source, start + k * 4)
+            b.store(written, element, place + k * self._element_bytes)
 
     def _clear(self, taps: Value, written: Register) -> None:
         b, element = self.b, self._element_bytes
@@ -181,3 +236,8 @@ class _Convolution(OuterProducts):
             do(_AT_ONCE)
         if left_over:
             do(left_over)
+
+
+def _is_inside(start: Value, axis: Axis) -> Value:
+    """Whether a window that begins there lies inside the image."""
+    return (start >= 0) & (start < axis.size - (axis.window - 1) * axis.dilation)
