@@ -104,6 +104,16 @@ def test_inner_products_are_chosen_where_nothing_has_to_be_spread() -> None:
         assert best_layout(depth, columns, TARGETS[0]) == outer_layout(TARGETS[0])
 
 
+def test_weights_that_are_packed_anew_are_packed_the_faster_way() -> None:
+    """Both kinds of products take about as long where rows are as wide as they are deep, until weights are too many."""
+    fused, plain = (target("wasmtime", relaxed=relaxed) for relaxed in (True, False))
+    assert best_layout(512, 512, fused) == inner_layout(fused)
+    assert best_layout(512, 512, fused, kept=False) == outer_layout(fused)
+    assert best_layout(1024, 1024, fused, kept=False) == inner_layout(fused)
+    for kept in (True, False):
+        assert best_layout(512, 512, plain, kept=kept) == outer_layout(plain)
+
+
 def test_inner_products_of_batches(machine: Machine) -> None:
     """Rows may lie further apart than they are long, and each matrix may have weights of its own."""
     batch, rows, depth, columns = 3, 7, 16, 11

@@ -174,7 +174,7 @@ def _correlated(writer: RecipeWriter, x: Array, axes: Sequence[Axis], weights: A
     depth = weights.size // (columns * groups)
     multiplied = is_product(axes)
     pixels = prod(shape[1:-1]) if groups > 1 else prod(shape[:-1])
-    layout = best_layout(depth, columns, writer.target) if multiplied else outer_layout(writer.target)
+    layout = best_layout(depth, columns, writer.target, kept=False) if multiplied else outer_layout(writer.target)
     operand = Operand(columns, 1, batch=0 if groups == 1 else depth * columns)
     packed = writer.packed(weights, depth, columns, operand, layout, groups)
     if multiplied:

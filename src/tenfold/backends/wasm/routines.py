@@ -41,7 +41,7 @@ def _mat_mul(
     left = Operand(*((1, rows) if transpose_a else (depth, 1)), batch=rows * depth if of_a > 1 else 0)
     right = Operand(*((1, depth) if transpose_b else (columns, 1)), batch=depth * columns if of_b > 1 else 0)
     shape = (matrices, rows, columns) if of_a > 1 or of_b > 1 else (rows, columns)
-    layout = outer_layout(target) if transpose_a else best_layout(depth, columns, target)
+    layout = outer_layout(target) if transpose_a else best_layout(depth, columns, target, kept=False)
     routine = matmul(Array(shape, "float32"), depth, left, target, layout=layout, weights_batch=of_b > 1)
     writer = RecipeWriter([a, b], target)
     packed = writer.packed(writer.inputs[1], depth, columns, right, layout, of_b)

@@ -7,7 +7,7 @@ from typing import Final
 from tenfold.codegen.compute import Array
 from tenfold.codegen.loops.program import Buffer, Target, Value
 from tenfold.codegen.routines.inner_products import InnerProducts
-from tenfold.codegen.routines.outer_products import AT_ONCE, OuterProducts, part_of
+from tenfold.codegen.routines.outer_products import AT_ONCE, CACHED_WEIGHTS, OuterProducts, part_of
 from tenfold.codegen.routines.packing import Layout, Operand, inner_layout, outer_layout
 from tenfold.codegen.routines.routine import Routine
 from tenfold.codegen.routines.tiles import Tiles
@@ -18,9 +18,12 @@ ADDED_UP: Final = 12
 SPREAD: Final = 8
 """Spreading the elements of rows for outer products takes as long as so many columns."""
 
+KEPT: Final = 4
+"""It may cost as much as so many columns less where weights are packed anew: for outer products that is faster. Where
+operations are not fused there are twice as many to hide it behind."""
+
 WAITS: Final = 0.05
-"""What outer products lose otherwise, as they need more of the first-level cache and more rows of a tile; nothing where
-that is hidden behind twice as many operations."""
+"""What outer products lose with weights that they do not find in the caches, unless that is hidden likewise."""
 
 
 def matmul(
@@ -54,12 +57,22 @@ def matmul(
     return prepare(result, depth, left, target, finished or result, weights_batch).routine(name)
 
 
-def best_layout(depth: int, columns: int, target: Target) -> Layout:
-    """The layout of weights that a product is fastest with, if the elements of a row lie side by side."""
+def best_layout(depth: int, columns: int, target: Target, *, kept: bool = True) -> Layout:
+    """The layout of weights that a product is fastest with, if the elements of a row lie side by side.
+
+    Args:
+        depth: the length of the sums.
+        columns: of the weights.
+        target: what for.
+        kept: whether they are packed once, for many products.
+    """
     if not target.ordered or depth % target.width:
         return outer_layout(target)
-    is_inner = ADDED_UP / depth < SPREAD / columns + (WAITS if target.fused else 0)
-    return inner_layout(target) if is_inner else outer_layout(target)
+    spread, waits = SPREAD, 0.0
+    if target.fused:
+        spread += KEPT if kept else 0
+        waits = WAITS if depth * columns * 4 > CACHED_WEIGHTS else 0.0
+    return inner_layout(target) if ADDED_UP / depth <= spread / columns + waits else outer_layout(target)
 
 
 class _Matmul(Tiles):
