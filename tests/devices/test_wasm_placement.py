@@ -47,7 +47,7 @@ def set_processors(monkeypatch: pytest.MonkeyPatch, allowed: set[int], current: 
     """A system with these processors; the caller is on the last of `current`. Where it is told that threads may run."""
     told: dict[int, set[int]] = {}
     monkeypatch.setattr(placement, "_current_processor", lambda: current[-1])
-    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: set(allowed))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: told.get(thread, set(allowed)))
     monkeypatch.setattr(os, "sched_setaffinity", lambda thread, processors: told.update({thread: set(processors)}))
     return told
 
@@ -76,12 +76,40 @@ def test_the_system_is_told_when_the_caller_has_moved(monkeypatch: pytest.Monkey
     told = set_processors(monkeypatch, {0, 1}, current)
     placed = Placement([11, 12])
     placed.spread()
-    told.clear()
-    placed.spread()
-    assert not told
+    assert told == {11: {0}, 12: {1}}
     current.append(1)
     placed.spread()
     assert told == {11: {1}, 12: {0}}
+
+
+def test_the_system_is_told_once_while_the_caller_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_processors(monkeypatch, {0, 1}, [0])
+    asked = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda thread, processors: asked.append(thread))
+    placed = Placement([11, 12])
+    placed.spread()
+    placed.spread()
+    assert asked == [11, 12]
+
+
+def test_a_caller_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is on a processor where the threads may not run is in nobody's way."""
+    told = set_processors(monkeypatch, {2, 3}, [0])
+    Placement([11, 12]).spread()
+    assert told == {11: {2, 3}, 12: {2, 3}}
+
+
+def test_what_somebody_else_has_said_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = [0]
+    told = set_processors(monkeypatch, {0, 1, 2}, current)
+    placed = Placement([11, 12])
+    placed.spread()
+    assert told == {11: {0, 1, 2}, 12: {1, 2}}
+    told[12] = {0}
+    for processor in (1, 2):
+        current.append(processor)
+        placed.spread()
+        assert told == {11: {0, 1, 2}, 12: {0}}
 
 
 def test_a_system_that_refuses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,13 +132,16 @@ def test_a_system_that_refuses_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
 def test_real_threads() -> None:
     """As Linux itself says where they may run; the calling thread may run where it could before."""
     allowed = os.sched_getaffinity(0)
-    for processor in allowed:
-        with sleeping_threads(2) as threads, only_on(processor):
-            placed = Placement(threads)
-            placed.spread()
-            assert os.sched_getaffinity(0) == {processor}
-            # What is allowed is what the calling thread may use: one processor, for two threads.
-            assert [os.sched_getaffinity(thread) for thread in threads] == [{processor}] * 2
+    count = len(allowed)
+    with sleeping_threads(count) as threads:
+        placed = Placement(threads)
+        for processor in allowed:
+            with only_on(processor):
+                placed.spread()
+                assert os.sched_getaffinity(0) == {processor}
+            found = [os.sched_getaffinity(thread) for thread in threads]
+            assert found == [{processor}, *[allowed - {processor}] * (count - 1)]
+    assert os.sched_getaffinity(0) == allowed
 
 
 @pytest.mark.parametrize("brief", [False, True])

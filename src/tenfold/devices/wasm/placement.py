@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 
 
 class Placement:
-    """Keeps threads off the calling thread's processor."""
+    """Keeps threads off the calling thread's processor, unless somebody else says where they run."""
 
     def __init__(self, threads: Sequence[int]) -> None:
         """Take threads, by the system's numbers; the first of them takes the calling thread's part in some runs."""
         self._threads = threads
+        self._allowed: set[int] = set()
+        self._told: list[set[int]] = []
         self._processor: int | None = None
 
     def spread(self) -> None:
@@ -26,20 +28,30 @@ class Placement:
         if _current_processor is None:
             return
         processor = _current_processor()
-        if processor == self._processor:
+        if processor == self._processor or not self._threads:
             return
         self._processor = processor
-        allowed = os.sched_getaffinity(0)
-        first, others = allowed, allowed
+        try:
+            self._place(processor)
+        except OSError:  # the system does not let us
+            self._threads = ()
+
+    def _place(self, processor: int) -> None:
+        found = [os.sched_getaffinity(thread) for thread in self._threads]
+        if not self._told:
+            self._allowed = found[0]
+        elif found != self._told:
+            self._threads = ()  # somebody has placed them
+            return
+        allowed = self._allowed
+        first = others = allowed
         if len(self._threads) <= len(allowed):
             others = allowed - {processor}
-            if len(self._threads) == len(allowed):
-                first = {processor}  # while it computes, the calling thread sleeps
-        try:
-            for number, thread in enumerate(self._threads):
-                os.sched_setaffinity(thread, others if number else first)
-        except OSError:  # threads run where the system likes, then
-            self._threads = ()
+        if len(self._threads) == len(allowed) and processor in allowed:
+            first = {processor}  # the calling thread sleeps while that one computes
+        self._told = [first, *[others] * (len(self._threads) - 1)]
+        for thread, processors in zip(self._threads, self._told, strict=True):
+            os.sched_setaffinity(thread, processors)
 
 
 def _find_current_processor() -> Callable[[], int] | None:
