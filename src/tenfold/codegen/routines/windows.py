@@ -27,8 +27,8 @@ four cycles for the one before (four windows: 31 GFLOP/s of 50, seven: 38); two 
 KINDS: Final = tuple(WINDOWS)
 
 WRITTEN_OUT: Final = 9
-"""Windows of so many taps have no loop over their rows. With 25 it would take two to four times as long to compile them,
-and gain nothing."""
+"""Windows of so many taps have no loop over their rows. Written out, those of 25 took two to four times as long to
+compile, and gained nothing."""
 
 SPARE: Final = 3
 """Registers that a tile leaves to the epilogue's constants and to a product."""
