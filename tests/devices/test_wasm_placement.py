@@ -112,6 +112,17 @@ def test_what_somebody_else_has_said_holds(monkeypatch: pytest.MonkeyPatch) -> N
         assert told == {11: {0, 1, 2}, 12: {0}}
 
 
+def test_threads_that_nobody_else_has_placed_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = [0]
+    told = set_processors(monkeypatch, {0, 1}, current)
+    placed = Placement([11, 12])
+    placed.spread()
+    told[12] = {0}
+    current.append(1)
+    placed.spread()
+    assert told == {11: {0, 1}, 12: {0}}
+
+
 def test_a_system_that_refuses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     current = [0]
     set_processors(monkeypatch, {0, 1}, current)

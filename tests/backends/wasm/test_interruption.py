@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a real model's run, in a process of its own: it ends the run, and the backend goes on."""
+"""Ctrl-C, in a process of its own: it ends a real model's run, or waiting for another thread; the backend goes on."""
 
 from __future__ import annotations
 
@@ -59,3 +59,43 @@ def test_control_c_in_a_plan(threads: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["running", "interrupted", "the same result", "no bytes lost", "in batches, too"]
+
+
+WAITING = """
+import os, signal, threading, time
+import tenfold as tf
+
+
+def compute_elsewhere(begun):
+    with tf.backend().lock:
+        begun.set()
+        time.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+tf.set_backend("wasm").result()
+x = tf.tensor([1.0, 2.0])
+for _ in range(40):
+    begun = threading.Event()
+    other = threading.Thread(target=compute_elsewhere, args=[begun])
+    other.start()
+    begun.wait()
+    try:
+        x.add(x).dispose()
+        time.sleep(1)
+        print("no interruption")
+    except KeyboardInterrupt:
+        pass
+    other.join()
+sums = []
+last = threading.Thread(target=lambda: sums.append(x.add(x).array_sync()), daemon=True)
+last.start()
+last.join(10)
+print(sums)
+"""
+
+
+def test_control_c_while_another_thread_computes() -> None:
+    """The backend's lock is given back, so that other threads go on."""
+    done = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "[[2.0, 4.0]]\n")
