@@ -57,7 +57,12 @@ def release_unreachable() -> None:
             account.num_tensors -= 1
             if storage.dtype == "string":
                 account.num_string_tensors -= 1
-            storage.release()
+            # What its `release` does, without the call: most ops leave something to release.
+            storage.holders -= 1
+            if storage.holders == 0:
+                account.num_data_buffers -= 1
+                account.num_bytes -= storage.nbytes
+                storage.backend.dispose_data(storage)
         while _unreachable_saved:
             _unreachable_saved.popleft().release()
     except IndexError:

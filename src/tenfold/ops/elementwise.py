@@ -92,7 +92,6 @@ def arithmetic(
     op: str,
     a: TensorLike,
     b: TensorLike,
-    *,
     names: tuple[str, str] = ("a", "b"),
     for_int32: Kernel | None = None,
 ) -> Tensor:
