@@ -21,8 +21,7 @@ from tenfold.core.windows import Axis
 
 WINDOWS: Final = {"depthwise": 7, "sum": 7, "largest": 7, "max": 4, "min": 4}
 """Windows of a tile, by how they are combined. Some sums have to be independent of each other, as each addition waits
-four cycles for the one before (four windows: 31 GFLOP/s of 50, seven: 38); two registers a window are too many of them.
-"""
+four cycles for the one before; two registers a window are too many of them."""
 
 KINDS: Final = tuple(WINDOWS)
 

@@ -204,8 +204,7 @@ class _Renderer:
     def _fence(self, fence: Fence) -> None:
         """Leave the loop or the branch if a buffer lies at 0, where none does.
 
-        The engine is told so. It then puts what would happen at the end of the function instead of jumping over it:
-        products are a seventh faster where a core is shared.
+        The engine is told so. It then puts what would happen at the end of the function instead of jumping over it.
         """
         self._emit(fence.address)
         self._out += CODES["i32.eqz"]
